@@ -1,0 +1,3 @@
+//! ringgate: an XMPP federation proxy.
+
+fn main() {}

@@ -1,0 +1,78 @@
+//! Every bound of the core in one place, with what happens when it is reached.
+
+use core::time::Duration;
+
+/// Deepest element of a stanza; deeper is `policy-violation`.
+pub const STANZA_DEPTH: u16 = 128;
+/// Attributes of one element, namespace declarations included; more is `policy-violation`.
+pub const ELEMENT_ATTRIBUTES: u16 = 64;
+/// Bytes of one stanza from `<` to `>`; more is `policy-violation`.
+pub const STANZA_BYTES: u32 = 262_144;
+/// Elements of one stanza; more is `policy-violation`.
+pub const STANZA_ELEMENTS: u32 = 10_000;
+/// Bytes of a stream header or of one stream-level element before authentication.
+pub const PREAUTH_BYTES: u32 = 8_192;
+/// Elements of one stream-level element before authentication.
+pub const PREAUTH_ELEMENTS: u32 = 32;
+/// Bytes of a name (QName) in a tag; more is `policy-violation`.
+pub const NAME_BYTES: usize = 1_024;
+/// Bytes of a JID's part. RFC 7622 §3.1.
+pub const JID_PART_BYTES: usize = 1_023;
+/// Domain pairs that one stream may prove; further dialback requests get `resource-constraint`.
+pub const PAIRS_PER_STREAM: usize = 1_024;
+/// Dialback verifications that one stream may have open; more get `resource-constraint`.
+pub const VERIFICATIONS_PER_STREAM: usize = 64;
+/// Dialback verifications that a shard may have open; more get `resource-constraint`.
+pub const VERIFICATIONS_PER_SHARD: usize = 4_096;
+/// Stanzas that wait for one domain pair's stream; more are bounced with `resource-constraint`.
+pub const WAITING_STANZAS_PER_PAIR: usize = 4_096;
+/// Bytes that wait for one domain pair's stream; more are bounced with `resource-constraint`.
+pub const WAITING_BYTES_PER_PAIR: usize = 4 << 20;
+/// Bytes that wait on one shard for streams in the making.
+pub const WAITING_BYTES_PER_SHARD: usize = 256 << 20;
+/// Bytes in a connection's outbox above which the streams that feed it are not read.
+pub const OUTBOX_HIGH_BYTES: usize = 256 << 10;
+/// Bytes in a connection's outbox below which its feeders are read again.
+pub const OUTBOX_LOW_BYTES: usize = 64 << 10;
+/// Domain pairs that a shard remembers; the least recently used idle pair makes room.
+pub const PAIRS_PER_SHARD: usize = 100_000;
+/// Connections of one shard; further ones are closed at accept.
+pub const CONNECTIONS_PER_SHARD: usize = 50_000;
+/// Unauthenticated inbound connections of one address and shard; further ones are closed at accept.
+pub const UNAUTHENTICATED_PER_ADDRESS: usize = 256;
+
+/// SRV records used of one answer.
+pub const SRV_RECORDS: usize = 32;
+/// Addresses used of one target.
+pub const ADDRESSES_PER_TARGET: usize = 8;
+/// Connection attempts for one stream.
+pub const ATTEMPTS_PER_STREAM: usize = 24;
+/// Head start of one connection attempt before the next begins. RFC 8305 §5.
+pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// One TCP connection attempt.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// From accept or connect to the end of negotiation; not extended by single bytes.
+pub const NEGOTIATION: Duration = Duration::from_secs(60);
+/// From a dialback request to its answer.
+pub const DIALBACK: Duration = Duration::from_secs(30);
+/// From our `</stream:stream>` to the peer's.
+pub const CLOSING: Duration = Duration::from_secs(5);
+/// Without a byte from the peer and without a stanza to it, an authenticated stream is closed.
+pub const IDLE: Duration = Duration::from_secs(3_600);
+/// A stream that only verified dialback keys is closed after this long without one.
+pub const VERIFICATION_IDLE: Duration = Duration::from_secs(10);
+/// How long a stanza may wait for a stream; then it is bounced with `remote-server-timeout`.
+pub const WAITING: Duration = Duration::from_secs(60);
+/// First pause after a failure to reach a remote domain; doubles per failure, with jitter.
+pub const BACKOFF_FIRST: Duration = Duration::from_secs(2);
+/// Longest pause between attempts to reach a remote domain.
+pub const BACKOFF_LAST: Duration = Duration::from_secs(300);
+/// A written stanza counts as in doubt when its stream breaks within this time (the TCP user time-out).
+pub const IN_DOUBT: Duration = Duration::from_secs(30);
+
+const _: () = assert!(OUTBOX_LOW_BYTES < OUTBOX_HIGH_BYTES);
+const _: () = assert!(STANZA_BYTES as usize <= WAITING_BYTES_PER_PAIR);
+const _: () = assert!(PREAUTH_BYTES < STANZA_BYTES);
+const _: () = assert!(VERIFICATIONS_PER_STREAM <= VERIFICATIONS_PER_SHARD);
+const _: () = assert!(STANZA_BYTES >= 10_000); // RFC 6120 §13.12
