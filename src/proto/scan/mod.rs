@@ -2,6 +2,8 @@
 //!
 //! `reference/scanning.md` (profile R) is the specification; see `Scanner`.
 
+pub mod tree;
+
 /// Bounds that a [`Scanner`] keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
