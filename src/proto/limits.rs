@@ -20,6 +20,13 @@ pub const NAME_BYTES: usize = 1_024;
 pub const JID_PART_BYTES: usize = 1_023;
 /// Domain pairs that one stream may prove; further dialback requests get `resource-constraint`.
 pub const PAIRS_PER_STREAM: usize = 1_024;
+/// Bytes of a dialback key or of the stream id in a dialback element; longer is `bad-format`.
+pub const DIALBACK_VALUE_BYTES: usize = 1_024;
+/// Failed SASL attempts of one stream; the last one is answered, and then `policy-violation`. RFC 6120 §6.4.5.
+pub const SASL_FAILURES: u8 = 5;
+/// Requests for features that were never offered (compression, acknowledgements) that one stream gets an answer to;
+/// more is `policy-violation`.
+pub const REFUSALS_PER_STREAM: u8 = 16;
 /// Dialback verifications that one stream may have open; more get `resource-constraint`.
 pub const VERIFICATIONS_PER_STREAM: usize = 64;
 /// Dialback verifications that a shard may have open; more get `resource-constraint`.

@@ -1,0 +1,536 @@
+//! The receiving entity of a stream: the peer connected to us.
+//!
+//! ```text
+//!                  header               <starttls/>            tls_established()
+//!  ┌▶ AwaitHeader ─────────▶ Open ──────────────────▶ AwaitTls ──────────────────▶ AwaitHeader
+//!  │                         ▲  │
+//!  │                 failure │  │ <auth/> without payload
+//!  │                         │  ▼
+//!  │                     AwaitResponse
+//!  │  <success/>             │  │
+//!  └─────────────────────────┴──┘ <auth/> with payload, <response/>
+//! ```
+
+use alloc::string::String;
+use core::mem;
+
+use crate::address::{Domain, DomainPair};
+use crate::limits::{REFUSALS_PER_STREAM, SASL_FAILURES, STANZA_BYTES};
+use crate::ns;
+use crate::scan::tree::Node;
+use crate::scan::{Element, Header, Kind, StreamContext};
+
+use super::close::Frame;
+use super::features::Offer;
+use super::header::{OurHeader, PeerHeader, Version, stream_id};
+use super::sasl::{self, Payload};
+use super::starttls::{self, StartTls};
+use super::{Condition, PeerCertificate, SaslFailure, Side, StreamError, StreamEvent, Terms, TlsTerms, World};
+
+/// The receiving entity of a stream: the peer connected to us.
+#[derive(Debug)]
+pub struct Receiving {
+    state: State,
+    link: Link,
+}
+
+#[derive(Debug)]
+enum State {
+    AwaitHeader(AwaitHeader),
+    Open(Open),
+    AwaitResponse(AwaitResponse),
+    AwaitTls,
+    /// A rule was broken; the owner calls `fail`.
+    Broken,
+}
+
+/// A header must come: the first, or that of a restart.
+#[derive(Debug)]
+struct AwaitHeader {
+    /// What EXTERNAL proved before the restart.
+    proven: Option<DomainPair>,
+}
+
+/// Our header and features are out.
+#[derive(Debug)]
+struct Open {
+    proven: Option<DomainPair>,
+}
+
+/// The empty challenge is out.
+#[derive(Debug)]
+struct AwaitResponse;
+
+/// What all states need.
+#[derive(Debug)]
+struct Link {
+    side: Side,
+    tls: Option<PeerCertificate>,
+    stanza_bytes: u32,
+    frame: Frame,
+    id: String,
+    from: Option<Domain>,
+    to: Option<Domain>,
+    /// Whether our header may be from `to`.
+    is_served: bool,
+    /// Whether the peer's header had a version.
+    is_versioned: bool,
+    terms: Option<Terms>,
+    sasl_failures: u8,
+    refusals: u8,
+}
+
+impl Receiving {
+    /// Waits for the first header. `tls` is what direct TLS said, if the stream began with it.
+    pub fn new(side: Side, tls: Option<PeerCertificate>) -> Self {
+        let link = Link {
+            side,
+            tls,
+            stanza_bytes: STANZA_BYTES,
+            frame: Frame::Unopened,
+            id: String::new(),
+            from: None,
+            to: None,
+            is_served: false,
+            is_versioned: true,
+            terms: None,
+            sasl_failures: 0,
+            refusals: 0,
+        };
+        Self { state: State::AwaitHeader(AwaitHeader { proven: None }), link }
+    }
+
+    /// Announces another bound than [`STANZA_BYTES`] for one stanza. XEP-0478 §3.
+    pub fn with_stanza_bytes(mut self, bytes: u32) -> Self {
+        self.link.stanza_bytes = bytes;
+        self
+    }
+
+    /// A header came (the first one or that of a restart).
+    ///
+    /// # Errors
+    /// As all of these: the error is *not* yet on the wire; the owner calls [`Self::fail`].
+    pub fn handle_header(
+        &mut self,
+        header: &Header<'_>,
+        _context: &StreamContext,
+        world: &mut World<'_>,
+    ) -> Result<(), StreamError> {
+        if self.link.frame.has_ended() {
+            return Ok(());
+        }
+        match mem::replace(&mut self.state, State::Broken) {
+            State::AwaitHeader(state) => {
+                let open = state.header(&PeerHeader::read(header), &mut self.link, world)?;
+                self.state = State::Open(open);
+                Ok(())
+            }
+            _ => Err(StreamError::peer(Condition::BadFormat, "a stream header came inside a stream")),
+        }
+    }
+
+    /// A depth-1 element came that is neither a stanza nor dialback.
+    ///
+    /// After [`Self::close`] only a stream error still counts.
+    ///
+    /// # Errors
+    /// As [`Self::handle_header`].
+    pub fn handle_element(
+        &mut self,
+        element: &Element<'_>,
+        context: &StreamContext,
+        world: &mut World<'_>,
+    ) -> Result<(), StreamError> {
+        if self.link.frame.is_over() || (self.link.frame.has_ended() && element.kind != Kind::StreamError) {
+            return Ok(());
+        }
+        let node = Node::parse(element.bytes, context)
+            .ok_or(StreamError::us(Condition::InternalServerError, "an element could not be read"))?;
+        if element.kind == Kind::StreamError {
+            self.link.frame.end(world.out);
+            world.events.push_back(StreamEvent::PeerError(Condition::of_peer(&node)));
+            return Ok(());
+        }
+        let link = &mut self.link;
+        self.state = match mem::replace(&mut self.state, State::Broken) {
+            State::Open(state) => state.element(element.kind, &node, link, world)?,
+            State::AwaitResponse(state) => state.element(element.kind, &node, link, world)?,
+            State::AwaitTls if element.kind == Kind::StartTls => refuse_tls(link, world),
+            State::AwaitTls => {
+                return Err(StreamError::peer(Condition::PolicyViolation, "data came between <starttls/> and TLS"));
+            }
+            State::AwaitHeader(_) => {
+                return Err(StreamError::peer(Condition::BadFormat, "an element came before the stream header"));
+            }
+            State::Broken => State::Broken,
+        };
+        Ok(())
+    }
+
+    /// `</stream:stream>` came.
+    pub fn handle_close(&mut self, world: &mut World<'_>) {
+        if self.link.frame.is_over() {
+            return;
+        }
+        self.link.frame.end(world.out);
+        world.events.push_back(StreamEvent::PeerClosed);
+    }
+
+    /// TLS is up after [`StreamEvent::StartTls`]; a new header must follow.
+    ///
+    /// All that was said in clear is forgotten. RFC 6120 §5.4.3.3.
+    pub fn tls_established(&mut self, peer: PeerCertificate) {
+        if self.link.frame.is_over() {
+            return;
+        }
+        let fresh = Self::new(self.link.side, Some(peer)).with_stanza_bytes(self.link.stanza_bytes);
+        *self = Self { link: Link { refusals: self.link.refusals, ..fresh.link }, ..fresh };
+    }
+
+    /// Queues our header if it is not out yet, the error and the end tag (RFC 6120 §4.9.1); nothing more will be queued.
+    pub fn fail(&mut self, error: StreamError, world: &mut World<'_>) {
+        if self.link.frame == Frame::Unopened {
+            self.link.write_header(world);
+        }
+        self.link.frame.fail(&error, world.out);
+        self.state = State::Broken;
+    }
+
+    /// Queues `</stream:stream>`; what the peer still sends is taken until its own. RFC 6120 §4.4.
+    pub fn close(&mut self, world: &mut World<'_>) {
+        if self.link.frame == Frame::Unopened {
+            self.link.write_header(world);
+        }
+        self.link.frame.close(world.out);
+    }
+
+    /// Whether dialback elements are welcome now; never a question of authentication (XEP-0220 §2.2.2).
+    ///
+    /// # Errors
+    /// The stream error to answer with when not: `policy-violation` before TLS where it is required,
+    /// `not-authorized` when dialback is not among the terms.
+    pub fn takes_dialback(&self) -> Result<(), StreamError> {
+        let terms = self.clear_for_content()?;
+        if !terms.dialback {
+            return Err(StreamError::peer(Condition::NotAuthorized, "dialback is not accepted for this domain"));
+        }
+        Ok(())
+    }
+
+    /// Whether stanzas may come now (each still needs its proven pair).
+    ///
+    /// # Errors
+    /// `not-authorized` during negotiation, `policy-violation` before TLS where it is required.
+    pub fn takes_stanzas(&self) -> Result<(), StreamError> {
+        self.clear_for_content().map(|_| ())
+    }
+
+    fn clear_for_content(&self) -> Result<Terms, StreamError> {
+        match (&self.state, self.link.terms) {
+            (State::AwaitTls, _) => {
+                Err(StreamError::peer(Condition::PolicyViolation, "data came between <starttls/> and TLS"))
+            }
+            (State::Open(_), Some(terms)) if !self.link.frame.is_over() => {
+                if terms.tls == TlsTerms::Required && self.link.tls.is_none() {
+                    return Err(TLS_REQUIRED);
+                }
+                Ok(terms)
+            }
+            _ => Err(StreamError::peer(Condition::NotAuthorized, "the stream is not negotiated yet")),
+        }
+    }
+
+    /// Our stream id, once the response header is out: what dialback keys are made of.
+    pub fn id(&self) -> &str {
+        &self.link.id
+    }
+
+    /// The header's domains: the peer's (if it said), and ours.
+    pub fn domains(&self) -> (Option<&Domain>, Option<&Domain>) {
+        (self.link.from.as_ref(), self.link.to.as_ref())
+    }
+
+    /// The terms that were granted.
+    pub fn terms(&self) -> Option<Terms> {
+        self.link.terms
+    }
+
+    /// The peer's certificate, on an encrypted stream.
+    pub fn certificate(&self) -> Option<&PeerCertificate> {
+        self.link.tls.as_ref()
+    }
+
+    /// Whether the stream is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.link.tls.is_some()
+    }
+
+    /// Both end tags have been exchanged, or a stream error ended it.
+    pub fn is_over(&self) -> bool {
+        self.link.frame.is_over()
+    }
+}
+
+const TLS_REQUIRED: StreamError = StreamError::peer(Condition::PolicyViolation, "TLS is required");
+
+impl AwaitHeader {
+    fn header(self, peer: &PeerHeader, link: &mut Link, world: &mut World<'_>) -> Result<Open, StreamError> {
+        link.is_versioned = peer.version != Version::Missing;
+        match &self.proven {
+            Some(pair) => check_restart(pair, peer)?,
+            None => link.take_addresses(peer)?,
+        }
+        let admitted = world.rules.admit(link.side, link.from.as_ref(), link.to.as_ref());
+        let is_unserved =
+            |e: &StreamError| matches!(e.condition, Condition::HostUnknown | Condition::ImproperAddressing);
+        link.is_served = !admitted.as_ref().is_err_and(is_unserved);
+        let terms = admitted?;
+        link.terms = Some(terms);
+        if peer.version == Version::Unsupported {
+            return Err(StreamError::peer(Condition::UnsupportedVersion, "the stream version is not 1.0"));
+        }
+        if self.proven.is_none() {
+            link.check_means(terms)?;
+        }
+        link.write_header(world);
+        if link.is_versioned {
+            link.offer(terms, self.proven.is_some()).write(world.out);
+        }
+        world.events.push_back(StreamEvent::Opened);
+        Ok(Open { proven: self.proven })
+    }
+}
+
+/// An identity is not carried over to other domains by a restart (class of CVE-2018-10847). RFC 6120 §4.3.3.
+///
+/// COMPAT: Prosody and older servers leave addresses out on a restart; the proven ones hold.
+fn check_restart(pair: &DomainPair, peer: &PeerHeader) -> Result<(), StreamError> {
+    if peer.checked_to()?.is_some_and(|to| to != pair.to) {
+        return Err(StreamError::peer(Condition::NotAuthorized, "'to' differs from the authenticated stream's"));
+    }
+    if peer.checked_from()?.is_some_and(|from| from != pair.from) {
+        return Err(StreamError::peer(Condition::InvalidFrom, "'from' differs from the authenticated stream's"));
+    }
+    Ok(())
+}
+
+impl Link {
+    /// COMPAT: MongooseIM has no `from` before TLS, jabberd2 in clear neither `from` nor `to`; policy decides.
+    fn take_addresses(&mut self, peer: &PeerHeader) -> Result<(), StreamError> {
+        let (from, to) = (peer.checked_from(), peer.checked_to());
+        self.from = from.clone().unwrap_or_default();
+        self.to = to.clone().unwrap_or_default();
+        to.and(from).map(|_| ())
+    }
+
+    /// Whether the peer has any way to prove itself on these terms.
+    ///
+    /// COMPAT: a header without version is that of a peer from before RFC 3920, which knows dialback only.
+    fn check_means(&self, terms: Terms) -> Result<(), StreamError> {
+        let refuse = |text| Err(StreamError::peer(Condition::PolicyViolation, text));
+        let may_start_tls = self.is_versioned && self.tls.is_none() && terms.tls != TlsTerms::None;
+        if may_start_tls {
+            return Ok(());
+        }
+        if self.tls.is_none() && terms.tls == TlsTerms::Required {
+            return Err(TLS_REQUIRED);
+        }
+        match (&self.tls, &self.from) {
+            _ if terms.dialback => Ok(()),
+            _ if !self.is_versioned || !terms.external => refuse("no authentication is possible for this domain"),
+            (None, _) => refuse("authentication takes TLS, which is not offered"),
+            (Some(_), None) => refuse("'from' is missing, so no certificate can prove it"),
+            (Some(certificate), Some(from)) => certificate.proves(from).or_else(|why| refuse(why.as_text())),
+        }
+    }
+
+    fn offer(&self, terms: Terms, is_proven: bool) -> Offer {
+        let starttls = match terms.tls {
+            TlsTerms::Required => Some(true),
+            TlsTerms::Optional => Some(false),
+            TlsTerms::None => None,
+        };
+        if self.tls.is_none() && starttls == Some(true) {
+            return Offer { starttls, ..Offer::default() };
+        }
+        Offer {
+            starttls: starttls.filter(|_| self.tls.is_none()),
+            external: !is_proven && terms.external && self.proves_from(),
+            dialback: terms.dialback,
+            max_bytes: Some(self.stanza_bytes),
+        }
+    }
+
+    /// XEP-0178 §3: EXTERNAL is offered only where it can succeed.
+    fn proves_from(&self) -> bool {
+        match (&self.tls, &self.from) {
+            (Some(certificate), Some(from)) => certificate.proves(from).is_ok(),
+            _ => false,
+        }
+    }
+
+    /// RFC 6120 §4.7.1, §4.9.1.3: from the domain that was asked for if it is ours, else from any of ours.
+    ///
+    /// A peer without version gets none. RFC 6120 §4.7.5.
+    fn write_header(&mut self, world: &mut World<'_>) {
+        self.id = stream_id((world.entropy)());
+        let served = self.to.as_ref().filter(|_| self.is_served);
+        let from = served.or_else(|| world.rules.default_local(self.side));
+        let header = OurHeader {
+            from: from.map(Domain::as_str),
+            to: self.from.as_ref().map(Domain::as_str),
+            id: Some(&self.id),
+            version: self.is_versioned,
+        };
+        header.write(world.out);
+        self.frame = Frame::Open;
+    }
+
+    /// Answers a SASL attempt that failed; the stream goes on, but not for ever. RFC 6120 §6.4.5.
+    fn sasl_failed(&mut self, failure: SaslFailure, world: &mut World<'_>) -> Result<State, StreamError> {
+        failure.write(world.out);
+        world.events.push_back(StreamEvent::SaslFailed(failure));
+        self.sasl_failures += 1;
+        if self.sasl_failures >= SASL_FAILURES {
+            return Err(StreamError::peer(Condition::PolicyViolation, "authentication failed too often"));
+        }
+        Ok(State::Open(Open { proven: None }))
+    }
+
+    /// Answers a request for something that was not offered.
+    fn refuse(&mut self, answer: &[&str], world: &mut World<'_>) -> Result<(), StreamError> {
+        self.refusals += 1;
+        if self.refusals > REFUSALS_PER_STREAM {
+            return Err(StreamError::peer(Condition::PolicyViolation, "too many requests for features not offered"));
+        }
+        answer.iter().for_each(|part| world.out.extend_from_slice(part.as_bytes()));
+        Ok(())
+    }
+}
+
+/// RFC 6120 §5.4.2.2: the failure ends the stream.
+fn refuse_tls(link: &mut Link, world: &mut World<'_>) -> State {
+    starttls::write("failure", world.out);
+    if link.frame == Frame::Mute {
+        world.out.extend_from_slice(b"</stream:stream>");
+    }
+    link.frame.end(world.out);
+    State::Broken
+}
+
+impl Open {
+    fn element(self, kind: Kind, node: &Node, link: &mut Link, world: &mut World<'_>) -> Result<State, StreamError> {
+        match kind {
+            Kind::StartTls => start_tls(node, link, world),
+            Kind::Sasl => self.sasl(node, link, world),
+            Kind::Other => self.other(node, link, world),
+            Kind::Features => {
+                Err(StreamError::peer(Condition::UnsupportedStanzaType, "only the receiving entity offers features"))
+            }
+            _ => Err(StreamError::peer(Condition::NotAuthorized, "nothing was proven for this element")),
+        }
+    }
+
+    /// Policy decides what is offered; what was not offered is refused here.
+    ///
+    /// COMPAT: Prosody asks for stream management on any stream; ejabberd 24.10 to 26.04 sends `<bidi/>` in the
+    /// namespace of the feature.
+    fn other(self, node: &Node, link: &mut Link, world: &mut World<'_>) -> Result<State, StreamError> {
+        match (node.namespace.as_str(), node.name.as_str()) {
+            (ns::COMPRESS, "compress") => {
+                link.refuse(&["<failure xmlns='", ns::COMPRESS, "'><unsupported-method/></failure>"], world)?;
+            }
+            (sm @ (ns::SM2 | ns::SM3), "enable" | "resume" | "r") => {
+                let condition = ["'><unexpected-request xmlns='", ns::STANZA_ERRORS, "'/></failed>"];
+                link.refuse(&["<failed xmlns='", sm, condition[0], condition[1], condition[2]], world)?;
+            }
+            (ns::SM2 | ns::SM3, "a") | (ns::BIDI | ns::BIDI_FEATURE, "bidi") => link.refuse(&[], world)?,
+            _ => return Err(StreamError::peer(Condition::UnsupportedStanzaType, "this element is not known")),
+        }
+        Ok(State::Open(self))
+    }
+
+    fn sasl(self, node: &Node, link: &mut Link, world: &mut World<'_>) -> Result<State, StreamError> {
+        if self.proven.is_some() {
+            return Err(StreamError::peer(Condition::PolicyViolation, "the stream is authenticated already"));
+        }
+        match node.name.as_str() {
+            "auth" => match begin(node, link) {
+                Ok(Payload::Missing) => {
+                    sasl::write_challenge(world.out);
+                    Ok(State::AwaitResponse(AwaitResponse))
+                }
+                Ok(Payload::Empty) => finish(None, link, world),
+                Ok(Payload::Authzid(authzid)) => finish(Some(&authzid), link, world),
+                Err(failure) => link.sasl_failed(failure, world),
+            },
+            "abort" => link.sasl_failed(SaslFailure::Aborted, world),
+            "response" => link.sasl_failed(SaslFailure::MalformedRequest, world),
+            _ => Err(StreamError::peer(Condition::PolicyViolation, "this SASL element is the receiving entity's")),
+        }
+    }
+}
+
+impl AwaitResponse {
+    fn element(self, kind: Kind, node: &Node, link: &mut Link, world: &mut World<'_>) -> Result<State, StreamError> {
+        if kind != Kind::Sasl {
+            return Err(StreamError::peer(Condition::NotAuthorized, "only a SASL response may come now"));
+        }
+        match node.name.as_str() {
+            "response" => match Payload::read(node) {
+                Ok(Payload::Missing | Payload::Empty) => finish(None, link, world),
+                Ok(Payload::Authzid(authzid)) => finish(Some(&authzid), link, world),
+                Err(failure) => link.sasl_failed(failure, world),
+            },
+            "abort" => link.sasl_failed(SaslFailure::Aborted, world),
+            _ => link.sasl_failed(SaslFailure::MalformedRequest, world),
+        }
+    }
+}
+
+fn start_tls(node: &Node, link: &mut Link, world: &mut World<'_>) -> Result<State, StreamError> {
+    match StartTls::read(node) {
+        StartTls::Command => {}
+        _ => return Err(StreamError::peer(Condition::PolicyViolation, "this STARTTLS element was not asked for")),
+    }
+    let is_offered = link.tls.is_none() && link.terms.is_some_and(|terms| terms.tls != TlsTerms::None);
+    if !is_offered {
+        return Ok(refuse_tls(link, world));
+    }
+    starttls::write("proceed", world.out);
+    link.frame = Frame::Mute;
+    world.events.push_back(StreamEvent::StartTls);
+    Ok(State::AwaitTls)
+}
+
+/// Whether this is an attempt that may succeed, and with which payload. RFC 6120 §6.4.2.
+fn begin(auth: &Node, link: &Link) -> Result<Payload, SaslFailure> {
+    if link.tls.is_none() {
+        return Err(SaslFailure::EncryptionRequired);
+    }
+    let is_allowed = link.terms.is_some_and(|terms| terms.external);
+    if !is_allowed || auth.attribute("mechanism") != Some("EXTERNAL") {
+        return Err(SaslFailure::InvalidMechanism);
+    }
+    Payload::read(auth)
+}
+
+fn finish(authzid: Option<&str>, link: &mut Link, world: &mut World<'_>) -> Result<State, StreamError> {
+    // an empty `response` decodes to no identity either
+    let authzid = authzid.filter(|authzid| !authzid.is_empty());
+    let accepted = match &link.tls {
+        Some(certificate) => sasl::accept(link.from.as_ref(), link.to.as_ref(), certificate, authzid),
+        None => Err(SaslFailure::EncryptionRequired),
+    };
+    match accepted {
+        Ok(accepted) => {
+            let proven = Some(accepted.pair().clone());
+            sasl::write_success(world.out);
+            link.frame = Frame::Unopened;
+            world.events.push_back(StreamEvent::Proven(accepted));
+            world.events.push_back(StreamEvent::Restart);
+            Ok(State::AwaitHeader(AwaitHeader { proven }))
+        }
+        Err(failure) => link.sasl_failed(failure, world),
+    }
+}
