@@ -1,4 +1,4 @@
-//! Keys that any shard or host with the secret can check without a table. XEP-0185 §3.
+//! Keys that any shard or host with the secret can check without a table. XEP-0185 §2.
 
 use alloc::string::String;
 use core::fmt;
@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 
 use crate::address::Domain;
 
-/// The secret that keys are made from. XEP-0185 §4.
+/// The secret that keys are made from. XEP-0185 §2.
 ///
 /// Only its digest is kept, and it is never shown.
 pub struct Secret {
@@ -68,7 +68,7 @@ mod tests {
         Domain::parse(name).unwrap()
     }
 
-    /// A1.2: XEP-0185 §3 and XEP-0220 §2.1.1 print this key.
+    /// A1.2: the key that XEP-0185 and XEP-0220 §2.1.1 print.
     #[test]
     fn key_is_that_of_the_known_answer() {
         let secret = Secret::new(b"s3cr3tf0rd14lb4ck");
