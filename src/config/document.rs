@@ -54,15 +54,18 @@ impl Lines {
 }
 
 impl Document {
-    /// Parses `text`. Everything that is wrong with it is added to `problems`; what is right is kept, so that later
-    /// steps find their errors too.
-    pub(super) fn parse(text: &str, problems: &mut Problems) -> Self {
+    /// Parses `text`; `None` when it is not TOML. Keys that nobody knows and tables in the wrong form are added to
+    /// `problems` and left out, so that later steps find their errors too.
+    pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Self> {
         let lines = Lines::of(text);
         let (root, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let line = error.span().map(|span| lines.at(&span));
             let place = Place { key: "(syntax)".into(), line };
             problems.error(&place, error.message().replace('\n', ", "), "write it as TOML 1.0 demands");
+        }
+        if !problems.errors.is_empty() {
+            return None; // What was recovered would only add errors that are not the operator's.
         }
         let mut document = Self { sections: BTreeMap::new() };
         document.sections.insert("", vec![Section::read("", "", Some(1), root.get_ref(), &lines, problems)]);
@@ -72,7 +75,7 @@ impl Document {
                 document.sections.insert(table.name, sections);
             }
         }
-        document
+        Some(document)
     }
 
     /// The table `name`, empty if it is not there.
@@ -111,7 +114,11 @@ fn read_sections(
         _ => {
             let header = if repeats { format!("[[{name}]]") } else { format!("[{name}]") };
             let place = Place { key: name.to_owned(), line };
-            problems.error(&place, "is not written as this table must be", format!("write {header} on a line of its own"));
+            problems.error(
+                &place,
+                "is not written as this table must be",
+                format!("write {header} on a line of its own"),
+            );
             Vec::new()
         }
     }
@@ -126,8 +133,7 @@ impl Section {
         lines: &Lines,
         problems: &mut Problems,
     ) -> Self {
-        let mut section =
-            Self { place: Place { key: label.to_owned(), line }, entries: BTreeMap::new() };
+        let mut section = Self { place: Place { key: label.to_owned(), line }, entries: BTreeMap::new() };
         for (name, value) in content {
             let (spelt, line) = (name.get_ref().as_ref(), lines.at(&name.span()));
             match KEYS.iter().find(|key| key.table == table && key.name == spelt) {

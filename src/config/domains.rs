@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 
 use ringgate_proto::address::Domain;
 
+use super::LocalDomain;
 use super::document::Section;
 use super::files::{self, CertificateFiles};
 use super::keys::{self, Key};
 use super::problem::{Located, Place};
 use super::read::{Files, Reading};
-use super::LocalDomain;
 
 /// All domains that make sense; what is wrong with the others is among the problems.
 pub(super) fn read(reading: &mut Reading<'_>) -> Vec<LocalDomain> {

@@ -36,7 +36,11 @@ pub(super) fn check_certificate(chain: &Located<PathBuf>, key: Option<&Located<P
     let Some(pem) = read(chain, problems) else { return };
     if !matches!(CertificateDer::pem_slice_iter(&pem).next(), Some(Ok(_))) {
         let problem = format!("{} has no certificate", chain.value.display());
-        problems.error(&chain.place, problem, "name a PEM file with the certificate first and its intermediates after it");
+        problems.error(
+            &chain.place,
+            problem,
+            "name a PEM file with the certificate first and its intermediates after it",
+        );
     }
     let (key, remedy) = match key {
         Some(key) => (key, "name the PEM file of the private key"),
@@ -74,7 +78,9 @@ fn covers(leaf: &X509Certificate<'_>, name: &str) -> bool {
     let parent = name.split_once('.').map(|(_, parent)| parent);
     let is_covered_by = |entry: &str| {
         entry.eq_ignore_ascii_case(name)
-            || entry.strip_prefix("*.").is_some_and(|rest| parent.is_some_and(|parent| rest.eq_ignore_ascii_case(parent)))
+            || entry
+                .strip_prefix("*.")
+                .is_some_and(|rest| parent.is_some_and(|parent| rest.eq_ignore_ascii_case(parent)))
     };
     leaf.subject_alternative_name().ok().flatten().is_some_and(|extension| {
         extension.value.general_names.iter().any(|entry| match entry {

@@ -21,8 +21,7 @@ pub(super) fn read(reading: &mut Reading<'_>, domains: &[LocalDomain]) -> Option
         .text(&keys::METRICS_LISTEN, &mut super::Problems::default())
         .and_then(|text| Some(Located { value: text.value.parse().ok()?, place: text.place }));
 
-    let streams: Vec<&Located<SocketAddr>> =
-        listen.iter().chain(&plain).chain(&direct).chain(metrics.iter()).collect();
+    let streams: Vec<&Located<SocketAddr>> = listen.iter().chain(&plain).chain(&direct).chain(metrics.iter()).collect();
     check_conflicts(reading, &streams);
     check_backends(reading, domains, &streams);
     if let Some(listen) = &listen {
@@ -90,4 +89,3 @@ fn is_private(ip: IpAddr) -> bool {
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
-

@@ -180,9 +180,8 @@ impl Config {
     /// All that is wrong, in the order of the lines. Nothing has been started or changed.
     pub fn load(path: &Path) -> Result<Loaded, Problems> {
         let mut problems = Problems::new(path);
-        let text = document::read_bounded(path).and_then(|bytes| {
-            String::from_utf8(bytes).map_err(|_| "is not UTF-8, which TOML must be".to_owned())
-        });
+        let text = document::read_bounded(path)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8, which TOML must be".to_owned()));
         let text = match text {
             Ok(text) => text,
             Err(problem) => {

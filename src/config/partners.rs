@@ -47,8 +47,7 @@ fn read_partner(reading: &mut Reading<'_>, section: &Section, default: &Rule) ->
         false => Some(default.methods.clone()),
     };
     let (domain, subdomains, place) = domain?;
-    let rule =
-        Rule { inbound: access(&inbound?.value), outbound: access(&outbound?.value), tls: tls?, methods: auth? };
+    let rule = Rule { inbound: access(&inbound?.value), outbound: access(&outbound?.value), tls: tls?, methods: auth? };
     check_terms(reading, &rule, &section.place_of(&keys::PARTNER_AUTH));
     Some((Partner { domain, subdomains, rule }, place))
 }

@@ -27,7 +27,7 @@ pub(super) struct Reading<'a> {
 
 /// Reads all of it; `None` when something was wrong (then `problems` has errors).
 pub(super) fn read(text: &str, directory: &Path, files: Files, problems: &mut Problems) -> Option<Config> {
-    let document = Document::parse(text, problems);
+    let document = Document::parse(text, problems)?;
     let mut reading = Reading { document: &document, directory, files, problems };
     // Every table is read before the first `?`, so that all errors are found in one run.
     let shards = shards(&mut reading);
@@ -82,7 +82,8 @@ impl Reading<'_> {
             Ok(address) if address.port() != 0 => Some(text.map(|_| address)),
             _ => {
                 let problem = format!("{:?} is not an address with a port", text.value);
-                let remedy = "write an IP address and a port, as in 127.0.0.1:5269 or [::1]:5269; names are not looked up";
+                let remedy =
+                    "write an IP address and a port, as in 127.0.0.1:5269 or [::1]:5269; names are not looked up";
                 self.problems.error(&text.place, problem, remedy);
                 None
             }
@@ -126,7 +127,11 @@ fn dns(reading: &mut Reading<'_>) -> Option<Dns> {
         let bare = text.value.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, PORT));
         let Ok(address) = bare.or_else(|_| text.value.parse()) else {
             let problem = format!("{:?} is not the address of a resolver", text.value);
-            reading.problems.error(&text.place, problem, "write 192.0.2.53, 192.0.2.53:5353, 2001:db8::53 or [2001:db8::53]:5353");
+            reading.problems.error(
+                &text.place,
+                problem,
+                "write 192.0.2.53, 192.0.2.53:5353, 2001:db8::53 or [2001:db8::53]:5353",
+            );
             continue;
         };
         if answerer.as_ref().and_then(|own| own.value.parse().ok()) == Some(address) {
