@@ -3,5 +3,9 @@
 //! `ARCHITECTURE.md` is the map.
 #![deny(unsafe_code)]
 
+pub mod cli;
 pub mod config;
+pub mod log;
 pub mod ring;
+pub mod run;
+pub mod signals;

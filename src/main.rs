@@ -1,3 +1,8 @@
-//! ringgate: an XMPP federation proxy.
+//! ringgate: an XMPP federation proxy. See `ringgate::cli` for its commands.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringgate::cli::main()
+}

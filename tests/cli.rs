@@ -1,0 +1,86 @@
+//! The program from the outside: what it prints, and its exit codes.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// A file in the test's own directory, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(test: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+    fn write(&self, name: &str, content: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.0.join(name);
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+    fn certificate(&self, name: &str, names: &[&str]) {
+        let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        self.write(name, &format!("{}{}", made.cert.pem(), made.signing_key.serialize_pem()));
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn ringgate(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ringgate")).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+const CONFIGURATION: &str = r#"
+[[domain]]
+name = "example.org"
+subdomains = ["conference"]
+certificate = "example.org.pem"
+backend = "127.0.0.1:15269"
+[internal]
+listen = "127.0.0.1:15268"
+dns = "127.0.0.1:15353"
+"#;
+
+#[test]
+fn check_of_a_good_configuration_prints_ok_lines_and_exits_0() {
+    let scratch = Scratch::new("check-good");
+    scratch.certificate("example.org.pem", &["example.org", "conference.example.org"]);
+    let file = scratch.write("ringgate.toml", CONFIGURATION);
+    let output = ringgate(&["check", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("ok: domain example.org, conference.example.org: backend 127.0.0.1:15269"));
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn check_and_run_of_a_bad_configuration_name_every_error_and_exit_2() {
+    let scratch = Scratch::new("check-bad");
+    let file = scratch.write("ringgate.toml", &CONFIGURATION.replace("127.0.0.1:15269", "localhost"));
+    for command in ["check", "run"] {
+        let output = ringgate(&[command, "--config", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(2));
+        let errors = text(&output.stderr);
+        assert!(errors.contains("ringgate.toml:5: domain[1].certificate\n  problem: "), "{errors}");
+        assert!(errors.contains("ringgate.toml:6: domain[1].backend\n  problem: "), "{errors}");
+        assert_eq!(errors.matches("  remedy:  ").count(), 2, "{errors}");
+    }
+}
+
+#[test]
+fn wrong_usage_exits_2_and_help_exits_0() {
+    assert_eq!(ringgate(&["check"]).status.code(), Some(2));
+    assert_eq!(ringgate(&["no-such-command"]).status.code(), Some(2));
+    let help = ringgate(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(text(&help.stdout).contains("Exit codes:"));
+}
