@@ -1,6 +1,52 @@
 //! Finds and proves stanzas in a byte stream without copying them.
 //!
-//! `reference/scanning.md` (profile R) is the specification; see `Scanner`.
+//! One pass finds where a depth-1 element ends *and* proves it well-formed, namespace-well-formed, UTF-8 and inside the
+//! restrictions of RFC 6120 §11.1. Its bytes can then be forwarded as they are ([`forward`]). What is accepted is a
+//! subset of what expat accepts: Prosody and ejabberd parse with expat, many remote domains share one stream to them,
+//! and one bad byte on it cuts off everybody. Where expat is narrower than the standard (names of the fourth edition of
+//! XML 1.0, namespace names without control characters), so is this scanner.
+//!
+//! The scanner looks for the next interesting byte of the context it is in (`finder`, with vectors where the processor
+//! has them) and resumes at the token where the input ended, never at the stanza's start (`pass`).
+//!
+//! ```
+//! use ringgate_proto::scan::{Cpu, Kind, Limits, Scanner, Scratch, Step};
+//!
+//! let input = b"<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>\
+//!     <presence from='a@a.example'/></stream:stream>";
+//! let (mut scanner, mut scratch) = (Scanner::new(Limits::default(), Cpu::Scalar), Scratch::default());
+//! let Ok(Step::Header(header)) = scanner.scan(&mut scratch, input) else { panic!() };
+//! let rest = &input[header.end..];
+//! let Ok(Step::Element(stanza)) = scanner.scan(&mut scratch, rest) else { panic!() };
+//! assert_eq!(stanza.kind, Kind::Presence);
+//! assert!(matches!(scanner.scan(&mut scratch, &rest[stanza.end..]), Ok(Step::Close { .. })));
+//! ```
+
+mod attr;
+mod classes;
+mod context;
+mod duplicates;
+mod finder;
+mod forward;
+mod header;
+mod names;
+mod namespaces;
+mod pass;
+mod references;
+mod root;
+mod scanner;
+mod scratch;
+mod tag;
+#[cfg(test)]
+mod tests;
+
+pub use attr::Attr;
+pub use context::{HEADER_PREFIXES, StreamContext};
+pub use forward::forward;
+pub use scanner::Scanner;
+pub use scratch::Scratch;
+
+use crate::limits;
 
 pub mod tree;
 
@@ -17,6 +63,18 @@ pub struct Limits {
     pub elements: u32,
 }
 
+impl Default for Limits {
+    /// Those of an authenticated stream.
+    fn default() -> Self {
+        Self {
+            depth: limits::STANZA_DEPTH,
+            attributes: limits::ELEMENT_ATTRIBUTES,
+            stanza_bytes: limits::STANZA_BYTES,
+            elements: limits::STANZA_ELEMENTS,
+        }
+    }
+}
+
 /// What the processor can do; detected by the caller, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cpu {
@@ -24,30 +82,8 @@ pub enum Cpu {
     Scalar,
     /// 16-byte vectors (every x86-64).
     Sse2,
-    /// 32-byte vectors.
+    /// 32-byte vectors; a processor without them gets [`Cpu::Sse2`].
     Avx2,
-}
-
-/// One attribute's value as it stands in the input.
-#[derive(Clone, Copy, Debug)]
-pub struct Attr<'b> {
-    /// Between the quotes, references not decoded.
-    pub raw: &'b [u8],
-    /// Whether `raw` has a reference or white space that normalisation changes.
-    pub needs_decode: bool,
-}
-
-impl<'b> Attr<'b> {
-    /// The decoded, normalised value (XML 1.0 §3.3.3); allocated in `arena` only when it differs from the raw one.
-    ///
-    /// The scanner proved the bytes to be UTF-8 and the references to be sound.
-    pub fn decode<'a>(&self, arena: &'a bumpalo::Bump) -> &'a str
-    where
-        'b: 'a,
-    {
-        let _ = arena;
-        unimplemented!()
-    }
 }
 
 /// What a depth-1 element is, by expanded name.
@@ -140,59 +176,6 @@ pub enum Step<'b> {
     },
 }
 
-/// What a stream's header means for the stanzas in it: prefix bindings and language.
-///
-/// Owned by the scanner; outlives the header's bytes.
-#[derive(Clone, Debug, Default)]
-pub struct StreamContext {}
-
-/// Working memory of a scan, one per shard: stacks of names, namespaces and attributes.
-///
-/// A scanner that stops inside an element saves what it needs and finds it again.
-#[derive(Debug, Default)]
-pub struct Scratch {}
-
-/// Scans one direction of one stream. Poisoned by its first error.
-#[derive(Debug)]
-pub struct Scanner {}
-
-impl Scanner {
-    /// A scanner that expects a stream header.
-    pub fn new(limits: Limits, cpu: Cpu) -> Self {
-        let _ = (limits, cpu);
-        unimplemented!()
-    }
-
-    /// Sets other bounds, from the next depth-1 element on.
-    pub fn set_limits(&mut self, limits: Limits) {
-        let _ = limits;
-        unimplemented!()
-    }
-
-    /// Finds what comes next. `buf` begins where the last step ended (or at `keep_from`).
-    ///
-    /// # Errors
-    /// [`ScanError`] when the peer broke a rule; every later call gives the same error.
-    pub fn scan<'b>(&mut self, scratch: &mut Scratch, buf: &'b [u8]) -> Result<Step<'b>, ScanError> {
-        let _ = (scratch, buf);
-        unimplemented!()
-    }
-
-    /// The header's prefixes and language, once it was read.
-    pub fn context(&self) -> &StreamContext {
-        unimplemented!()
-    }
-}
-
-/// Appends `element` to `out` such that it means on the stream `to` what it means on the stream `from`.
-///
-/// At most one splice after the root element's name: declarations of inherited prefixes that `to` does not bind to
-/// the same namespace, and the language of `from` where the element has none and `to`'s differs.
-pub fn forward(element: &Element<'_>, from: &StreamContext, to: &StreamContext, out: &mut alloc::vec::Vec<u8>) {
-    let _ = (element, from, to, out);
-    unimplemented!()
-}
-
 /// Which rule was broken, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanError {
@@ -221,15 +204,20 @@ pub enum Rule {
     UnsupportedEncoding,
 }
 
-impl StreamContext {
-    /// The namespace that the header bound `prefix` to (`""` is the default namespace).
-    pub fn namespace(&self, prefix: &str) -> Option<&str> {
-        let _ = prefix;
-        unimplemented!()
-    }
+/// Checks that `s` is UTF-8 without U+FFFE and U+FFFF (XML 1.0 §2.2); the pass has seen the control characters.
+/// An error is the offset of the first bad byte.
+#[inline(always)]
+fn check_characters<F: finder::Finder>(s: &[u8]) -> Result<(), usize> {
+    if F::is_ascii(s) || (F::is_utf8(s) && !has_noncharacter(s)) { Ok(()) } else { Err(first_bad(s)) }
+}
 
-    /// The header's `xml:lang`, decoded.
-    pub fn lang(&self) -> Option<&str> {
-        unimplemented!()
-    }
+/// Whether UTF-8 has U+FFFE or U+FFFF.
+fn has_noncharacter(s: &[u8]) -> bool {
+    memchr::memchr_iter(0xEF, s).any(|i| matches!(s.get(i + 1..i + 3), Some([0xBF, 0xBE | 0xBF])))
+}
+
+#[cold]
+fn first_bad(s: &[u8]) -> usize {
+    let valid = core::str::from_utf8(s).map_or_else(|e| e.valid_up_to(), |_| s.len());
+    s[..valid].windows(3).position(|w| matches!(w, [0xEF, 0xBF, 0xBE | 0xBF])).unwrap_or(valid)
 }

@@ -1,0 +1,36 @@
+//! Values of attributes, as they stand and decoded.
+
+use super::references;
+use super::scratch::Value;
+
+/// One attribute's value as it stands in the input.
+#[derive(Clone, Copy, Debug)]
+pub struct Attr<'b> {
+    /// Between the quotes, references not decoded.
+    pub raw: &'b [u8],
+    /// Whether `raw` has a reference or white space that normalisation changes.
+    pub needs_decode: bool,
+}
+
+impl<'b> Attr<'b> {
+    /// The value at its place in `s`.
+    pub(super) fn of(s: &'b [u8], value: Value) -> Self {
+        Self { raw: value.bytes(s), needs_decode: value.coded }
+    }
+
+    /// The decoded, normalised value (XML 1.0 §3.3.3); allocated in `arena` only when it differs from the raw one.
+    ///
+    /// The scanner proved the bytes to be UTF-8 and the references to be sound. Bytes that are not UTF-8, which no
+    /// scanner hands out, give an empty value.
+    pub fn decode<'a>(&self, arena: &'a bumpalo::Bump) -> &'a str
+    where
+        'b: 'a,
+    {
+        if !self.needs_decode {
+            return core::str::from_utf8(self.raw).unwrap_or_default();
+        }
+        let out = arena.alloc_slice_fill_copy(self.raw.len(), 0);
+        let len = references::decode_to(self.raw, out);
+        core::str::from_utf8(&out[..len]).unwrap_or_default()
+    }
+}

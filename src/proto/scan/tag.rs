@@ -1,0 +1,213 @@
+//! Start tags: syntax, attributes, and what must hold once a tag is complete.
+
+use super::classes::is_white;
+use super::finder::{Finder, VALUE};
+use super::pass::{Pass, Stop, instruction, malformed};
+use super::scratch::{Attribute, Mode, Name, Open, Resume, Stuck, Tag, Value};
+use super::{Rule, duplicates, names, namespaces, root};
+
+/// White space before an attribute or the end of a start tag; more is `policy-violation`.
+const GAP_WHITE_BYTES: usize = 256;
+/// White space on one side of a `=` or at the end of an end tag; more is `policy-violation`.
+pub(super) const EQUALS_WHITE_BYTES: usize = 64;
+
+/// A complete start tag.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TagEnd {
+    /// Offset after its `>`.
+    pub(super) end: usize,
+    /// It is its own end tag.
+    pub(super) empty: bool,
+}
+
+impl<F: Finder> Pass<'_, '_, F> {
+    /// A start tag and what it means; returns the offset after it.
+    #[inline(always)]
+    pub(super) fn start_tag(&mut self, pos: usize) -> Result<usize, Stop> {
+        self.tag_name(pos)?;
+        let tag = self.attributes(self.scratch.tag.name.end())?;
+        self.enter(tag)
+    }
+
+    /// The name after the `<` at `pos`.
+    #[inline(always)]
+    pub(super) fn tag_name(&mut self, pos: usize) -> Result<(), Stop> {
+        match names::qname(self.s, pos + 1) {
+            Ok(name) => {
+                self.scratch.note(name.len as usize + 1);
+                self.scratch.tag = Tag { name, ..Tag::default() };
+                self.scratch.attributes.clear();
+                Ok(())
+            }
+            Err(stop) => self.no_tag_name(pos, stop),
+        }
+    }
+
+    #[cold]
+    fn no_tag_name(&mut self, pos: usize, stop: names::NameStop) -> Result<(), Stop> {
+        if self.s.get(pos + 1) != Some(&b'?') {
+            return self.name_stop(pos + 1, stop, Mode::Text, pos);
+        }
+        match instruction(self.s, pos) {
+            Some(rule) => Err(Stop::Broken(rule, pos)),
+            None => self.suspend(Mode::Text, pos, Stuck::No),
+        }
+    }
+
+    /// The rest of a start tag, from the end of its name or of a value.
+    #[inline(always)]
+    pub(super) fn attributes(&mut self, mut pos: usize) -> Result<TagEnd, Stop> {
+        loop {
+            let at = self.white(pos, GAP_WHITE_BYTES, Mode::Tag, pos)?;
+            match self.s[at] {
+                b'>' => return Ok(TagEnd { end: at + 1, empty: false }),
+                b'/' => {
+                    return match self.s.get(at + 1) {
+                        Some(b'>') => Ok(TagEnd { end: at + 2, empty: true }),
+                        Some(_) => malformed(at),
+                        None => self.suspend(Mode::Tag, pos, Stuck::No),
+                    };
+                }
+                _ if at == pos => return malformed(at),
+                _ => pos = self.attribute(pos, at)?,
+            }
+        }
+    }
+
+    /// Goes on with a start tag that was cut.
+    pub(super) fn attributes_again(&mut self) -> Result<TagEnd, Stop> {
+        let Resume { mode, pos, .. } = self.scratch.resume;
+        let mut pos = pos as usize;
+        if mode == Mode::Value {
+            pos = self.value(self.scratch.pending, pos)?;
+        }
+        self.attributes(pos)
+    }
+
+    /// The attribute at `at`, after the white space at `gap`; returns the offset after its value.
+    #[inline(always)]
+    fn attribute(&mut self, gap: usize, at: usize) -> Result<usize, Stop> {
+        let name = match names::qname(self.s, at) {
+            Ok(name) => name,
+            Err(stop) => return self.name_stop(at, stop, Mode::Tag, gap),
+        };
+        let quote = self.equals(gap, name)?;
+        let declares = self.declares(name);
+        let stops = match self.s[quote] {
+            b'\'' => 0,
+            b'"' => 1,
+            _ => return malformed(quote),
+        };
+        let signature = duplicates::signature(name.bytes(self.s));
+        let value = Value { start: quote as u32 + 1, len: 0, coded: false };
+        self.value(Attribute { name, value, declares, stops, signature }, quote + 1)
+    }
+
+    /// The `=` after `name` and white space around it; returns the offset of the quote.
+    #[inline(always)]
+    fn equals(&mut self, gap: usize, name: Name) -> Result<usize, Stop> {
+        self.scratch.note(name.len as usize + 2);
+        let mut at = name.end();
+        if self.s[at] != b'=' {
+            at = self.white(at, EQUALS_WHITE_BYTES, Mode::Tag, gap)?;
+            if self.s[at] != b'=' {
+                return malformed(at);
+            }
+        }
+        match self.s.get(at + 1) {
+            Some(b'\'' | b'"') => Ok(at + 1),
+            _ => self.white(at + 1, EQUALS_WHITE_BYTES, Mode::Tag, gap),
+        }
+    }
+
+    /// Whether an attribute of this name declares a namespace.
+    #[inline(always)]
+    fn declares(&self, name: Name) -> bool {
+        let bytes = name.bytes(self.s);
+        bytes.starts_with(b"xmlns") && (bytes.len() == 5 || name.prefix == 5)
+    }
+
+    /// A value from somewhere inside it; returns the offset after its quote.
+    #[inline(always)]
+    fn value(&mut self, mut attribute: Attribute, mut pos: usize) -> Result<usize, Stop> {
+        let stops = &VALUE[usize::from(attribute.stops & 1)];
+        loop {
+            let at = self.find(pos, stops);
+            match self.s.get(at) {
+                Some(b'\'' | b'"') => {
+                    attribute.value.len = at as u32 - attribute.value.start;
+                    self.push(attribute, at)?;
+                    return Ok(at + 1);
+                }
+                Some(b'&') => {
+                    self.scratch.pending = attribute;
+                    pos = self.reference(at, Mode::Value)?;
+                    attribute.value.coded = true;
+                }
+                Some(b) if is_white(*b) => {
+                    pos = at + 1;
+                    attribute.value.coded = true;
+                }
+                Some(_) => return malformed(at),
+                None => {
+                    self.scratch.pending = attribute;
+                    return self.suspend(Mode::Value, at, Stuck::No);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, attribute: Attribute, at: usize) -> Result<(), Stop> {
+        let scratch = &mut *self.scratch;
+        if scratch.attributes.len() >= usize::from(scratch.limits.attributes) {
+            return Err(Stop::Broken(Rule::PolicyViolation, at));
+        }
+        scratch.tag.declares |= attribute.declares;
+        scratch.tag.prefixed += u16::from(attribute.name.prefix != 0 && !attribute.declares);
+        scratch.attributes.push(attribute);
+        Ok(())
+    }
+
+    /// Checks a complete start tag and opens its element; returns the offset after the tag.
+    #[inline(always)]
+    pub(super) fn enter(&mut self, tag: TagEnd) -> Result<usize, Stop> {
+        let scratch = &mut *self.scratch;
+        let bindings = scratch.bindings.len();
+        scratch.elements += 1;
+        if scratch.elements > scratch.limits.elements || scratch.open.len() >= usize::from(scratch.limits.depth) {
+            return Err(Stop::Broken(Rule::PolicyViolation, tag.end));
+        }
+        self.check_tag().map_err(|rule| Stop::Broken(rule, tag.end))?;
+        if self.scratch.open.is_empty() {
+            root::capture(self.s, self.scratch, self.context).map_err(|rule| Stop::Broken(rule, tag.end))?;
+        }
+        let scratch = &mut *self.scratch;
+        if tag.empty {
+            scratch.bindings.truncate(bindings);
+        } else {
+            let Name { start, len, .. } = scratch.tag.name;
+            scratch.open.push(Open { start, len, bindings: bindings as u16 });
+        }
+        Ok(tag.end)
+    }
+
+    /// Attributes differ, declarations are allowed, prefixes are bound.
+    #[inline(always)]
+    pub(super) fn check_tag(&mut self) -> Result<(), Rule> {
+        let scratch = &mut *self.scratch;
+        if scratch.attributes.len() > 1 {
+            duplicates::by_qname(self.s, &scratch.attributes)?;
+        }
+        if scratch.tag.declares {
+            namespaces::declare(self.s, scratch)?;
+        }
+        if scratch.tag.prefixed != 0 || scratch.tag.name.prefix != 0 {
+            namespaces::resolve_all(self.s, scratch, self.context)?;
+        }
+        if scratch.tag.prefixed > 1 {
+            duplicates::by_expanded_name(self.s, scratch, self.context)?;
+        }
+        Ok(())
+    }
+}
