@@ -9,3 +9,4 @@ pub mod log;
 pub mod ring;
 pub mod run;
 pub mod signals;
+pub mod tls;

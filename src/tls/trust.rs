@@ -1,0 +1,129 @@
+//! What a peer's certificates are worth, judged after the handshake.
+
+use std::path::PathBuf;
+
+use ringgate_proto::stream::{PeerCertificate, Untrusted};
+use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use sha2::{Digest, Sha256};
+use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+
+use super::files::{self, Pem, StoreError};
+use super::names::{self, Names};
+
+/// Where trust begins.
+#[derive(Clone, Debug)]
+pub enum Roots {
+    /// The operating system's certificate authorities.
+    System,
+    /// Those in a PEM file.
+    File(PathBuf),
+    /// Those in this PEM text.
+    Pem(Vec<u8>),
+}
+
+/// The roots that peers' chains must end in.
+pub(super) struct Trust {
+    anchors: Vec<TrustAnchor<'static>>,
+}
+
+impl Trust {
+    pub(super) fn load(roots: Roots) -> Result<Self, StoreError> {
+        let (source, certificates) = match roots {
+            Roots::System => ("the system's certificate authorities".to_owned(), system()?),
+            Roots::File(path) => (path.display().to_string(), files::certificates(&Pem::File(path))?),
+            Roots::Pem(text) => {
+                ("the given certificate authorities".to_owned(), files::certificates(&Pem::Memory(text))?)
+            }
+        };
+        let anchors: Vec<_> = certificates
+            .iter()
+            .filter_map(|der| webpki::anchor_from_trusted_cert(der).ok().map(|anchor| anchor.to_owned()))
+            .collect();
+        if anchors.is_empty() {
+            return Err(StoreError::new(
+                source,
+                "contains no usable CA certificate",
+                "name a PEM file with CA certificates",
+            ));
+        }
+        Ok(Self { anchors })
+    }
+
+    /// The verdict on a chain, leaf first, at this moment.
+    ///
+    /// # Source
+    /// RFC 5280 §6, for id-kp-serverAuth or no extended key usage at all; RFC 6120 §13.7.2.
+    pub(super) fn judge(&self, chain: Option<&[CertificateDer<'_>]>, now: UnixTime) -> PeerCertificate {
+        let Some((leaf, intermediates)) = chain.and_then(<[_]>::split_first) else {
+            return without_names(Untrusted::Absent, [0; 32]);
+        };
+        let fingerprint = Sha256::digest(leaf.as_ref()).into();
+        let Ok((_, parsed)) = X509Certificate::from_der(leaf) else {
+            return without_names(Untrusted::Malformed, fingerprint);
+        };
+        let Ok(names) = names::subject_names(&parsed) else {
+            return without_names(Untrusted::Malformed, fingerprint);
+        };
+        let trust = self.verify(leaf, intermediates, now).map_err(|error| untrusted(&error, &parsed));
+        let Names { dns, srv, xmpp } = names;
+        PeerCertificate { trust, dns_names: dns, srv_names: srv, xmpp_addrs: xmpp, fingerprint }
+    }
+
+    /// The names in a chain's leaf; none if it cannot be read.
+    pub(super) fn names(chain: &[CertificateDer<'_>]) -> Names {
+        let parsed = chain.first().and_then(|leaf| X509Certificate::from_der(leaf).ok());
+        parsed.and_then(|(_, leaf)| names::subject_names(&leaf).ok()).unwrap_or_default()
+    }
+
+    /// `KeyUsage::server_auth` passes serverAuth and certificates without the extension, and refuses clientAuth alone.
+    fn verify(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), webpki::Error> {
+        EndEntityCert::try_from(leaf)?
+            .verify_for_usage(
+                ALL_VERIFICATION_ALGS,
+                &self.anchors,
+                intermediates,
+                now,
+                KeyUsage::server_auth(),
+                None,
+                None,
+            )
+            .map(drop)
+    }
+}
+
+fn system() -> Result<Vec<CertificateDer<'static>>, StoreError> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let problem = match found.errors.first() {
+            Some(error) => format!("cannot be read: {error}"),
+            None => "were not found".to_owned(),
+        };
+        let remedy = "install the package ca-certificates, or name a file with CA certificates";
+        return Err(StoreError::new("the system's certificate authorities", problem, remedy));
+    }
+    Ok(found.certs)
+}
+
+fn without_names(why: Untrusted, fingerprint: [u8; 32]) -> PeerCertificate {
+    PeerCertificate { trust: Err(why), dns_names: vec![], srv_names: vec![], xmpp_addrs: vec![], fingerprint }
+}
+
+fn untrusted(error: &webpki::Error, leaf: &X509Certificate<'_>) -> Untrusted {
+    use webpki::Error;
+    let own_issuer = leaf.issuer().as_raw() == leaf.subject().as_raw();
+    match error {
+        Error::UnknownIssuer | Error::CaUsedAsEndEntity if own_issuer => Untrusted::SelfSigned,
+        Error::UnknownIssuer | Error::InvalidSignatureForPublicKey => Untrusted::UnknownIssuer,
+        Error::CertExpired { .. } => Untrusted::Expired,
+        Error::CertNotValidYet { .. } => Untrusted::NotYetValid,
+        Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => Untrusted::WrongPurpose,
+        _ => Untrusted::Malformed,
+    }
+}
