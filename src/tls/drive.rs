@@ -1,12 +1,12 @@
 //! Walks over rustls' unbuffered states: one generic body for clients and servers.
 
-use rustls::CommonState;
 use rustls::client::ClientConnectionData;
 use rustls::pki_types::UnixTime;
 use rustls::server::ServerConnectionData;
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedConnectionCommon, UnbufferedStatus,
 };
+use rustls::{CommonState, Error, PeerIncompatible};
 
 use super::session::{Received, TlsError};
 use super::trust::Trust;
@@ -84,6 +84,7 @@ impl Pass {
                 Ok(Turn::Enough) => return Ok(()),
                 Err(error) => {
                     append_alert(connection, &mut bytes[self.used..], out);
+                    name_old_version(&error, out);
                     return Err(error);
                 }
             }
@@ -140,13 +141,29 @@ enum Turn {
     Enough,
 }
 
-/// After an error rustls has the alert queued and hands it out before it looks at `rest` again.
+/// Takes what rustls queued before it gave up: the alert, and what had to go before it. `rest` is only shown for form's
+/// sake; it must not be looked at again (rustls would find the same fault and queue another alert), so this ends with the queue.
 fn append_alert<C: Process>(connection: &mut C, rest: &mut [u8], out: &mut Vec<u8>) {
-    for _ in 0..64 {
+    while connection.state().wants_write() {
         let Ok(ConnectionState::EncodeTlsData(mut message)) = connection.process(rest).state else { return };
         if append(out, 0, |room| message.encode(room).map_err(Refused::from)).is_err() {
             return;
         }
+    }
+}
+
+/// rustls misses the signature_algorithms extension before it looks at the version, and says handshake_failure. In practice
+/// only a client older than TLS 1.2 lacks it, and it shall learn why: protocol_version. RFC 5246 §7.4.1.4.1, RFC 8446 §6.2.
+fn name_old_version(error: &TlsError, out: &mut [u8]) {
+    const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
+    let TlsError::Protocol(Error::PeerIncompatible(PeerIncompatible::SignatureAlgorithmsExtensionRequired)) = error
+    else {
+        return;
+    };
+    if out.ends_with(&HANDSHAKE_FAILURE)
+        && let Some(description) = out.last_mut()
+    {
+        *description = 70;
     }
 }
 

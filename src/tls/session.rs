@@ -255,8 +255,7 @@ impl Session {
             self.held.extend_from_slice(piece);
             rest = others;
             if records::missing(&self.held[self.shown..]) == 0 {
-                self.run(Bytes::Held, out, sink)?;
-                self.count(1)?;
+                self.run_counted(Bytes::Held, 1, out, sink)?;
             }
             self.check_held()?;
         }
@@ -266,8 +265,7 @@ impl Session {
         let (end, count) = records::whole(rest);
         let (complete, partial) = rest.split_at_mut(end);
         if !complete.is_empty() {
-            self.run(Bytes::Borrowed(complete), out, sink)?;
-            self.count(count)?;
+            self.run_counted(Bytes::Borrowed(complete), count, out, sink)?;
         }
         if !self.peer_closed {
             self.held.extend_from_slice(partial);
@@ -319,17 +317,22 @@ impl Session {
         result.map(|()| pass.used)
     }
 
-    /// Counts records since the last plaintext. The run in which plaintext came counts as a whole: rustls itself bounds
-    /// key updates and empty records between two records of data.
-    fn count(&mut self, records: usize) -> Result<(), TlsError> {
-        if self.phase == Phase::Handshake {
-            return Ok(());
-        }
+    /// Runs, and counts records since the last plaintext. The run in which plaintext came counts as nothing: rustls itself
+    /// bounds key updates and empty records between two records of data.
+    fn run_counted(
+        &mut self,
+        bytes: Bytes<'_>,
+        records: usize,
+        out: &mut Vec<u8>,
+        sink: &mut dyn FnMut(Received<'_>),
+    ) -> Result<(), TlsError> {
+        let was_handshake = self.phase == Phase::Handshake;
         self.idle_records += records;
-        if self.idle_records > IDLE_RECORDS + records.saturating_sub(1) {
-            return Err(TlsError::IdleRecords);
+        self.run(bytes, out, sink)?;
+        if was_handshake {
+            self.idle_records = 0;
         }
-        Ok(())
+        if self.idle_records > IDLE_RECORDS { Err(TlsError::IdleRecords) } else { Ok(()) }
     }
 
     fn check_held(&self) -> Result<(), TlsError> {
