@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod cpu;
 pub mod log;
 pub mod ring;
 pub mod run;

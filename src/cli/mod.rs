@@ -8,6 +8,7 @@
 
 mod check;
 mod run;
+pub mod scan;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Command {
     Run(ConfigurationFile),
     /// Says whether a configuration and the files it names are in order, and changes nothing.
     Check(ConfigurationFile),
+    /// Shows what the scanner makes of a captured stream.
+    Scan(scan::ScanArgs),
 }
 
 /// Where the configuration is.
@@ -53,6 +56,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(file) => run::run(&file),
         Command::Check(file) => check::check(&file, &mut std::io::stdout()),
+        Command::Scan(args) => scan::run(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
