@@ -30,6 +30,7 @@
 
 mod buffers;
 mod complete;
+pub mod process;
 mod slots;
 mod submit;
 #[cfg(test)]
