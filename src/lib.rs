@@ -4,10 +4,11 @@
 #![deny(unsafe_code)]
 
 pub mod cli;
+pub mod clock;
 pub mod config;
-pub mod cpu;
 pub mod log;
 pub mod ring;
 pub mod run;
+pub mod shard;
 pub mod signals;
 pub mod tls;

@@ -1,0 +1,187 @@
+//! One shard: a data ring, a gate, and the sockets between them.
+//!
+//! [`Shard`] is a plain struct: it knows no executor, no async, no file. Whoever drives it calls, in a loop,
+//! [`Shard::enter`] (submit and collect), [`Shard::process`] (one tick) and, when there is nothing left,
+//! [`Shard::prepare_sleep`]; [`driver`] does so inside a glommio executor.
+//!
+//! # The tick
+//!
+//! ```text
+//! completions ─┐
+//! mailbox      ├─▶ gate.handle ─▶ outputs carried out ─▶ end_tick ─▶ per dirty connection: one record run, one send
+//! answers, time┘                                                └──▶ per other shard: one message
+//! ```
+//!
+//! Everything that is ready is read before anything is written, so that what goes to one destination leaves at once.
+//!
+//! # Where things are
+//!
+//! | file | what |
+//! |---|---|
+//! | `tick` | the order of a tick, time, sleeping |
+//! | `arrive` | completions: accepted, connected, received, ended, broken |
+//! | `carry` | the gate's outputs |
+//! | `transmit` | outboxes to records to sends |
+//! | `ending` | last bytes, close_notify, FIN, the peer's FIN |
+//! | `moving` | hand-over between shards |
+//! | `mailbox`, `control` | what other shards and the tasks on this thread bring |
+//! | `observe` | what a shard counts |
+//! | `listen`, `probe`, `placement` | sockets, the machine's leave to run, cores |
+//! | `driver` | the glommio executors |
+
+mod arrive;
+mod carry;
+mod control;
+pub mod driver;
+mod ending;
+pub mod listen;
+mod mailbox;
+mod moving;
+pub mod observe;
+pub mod placement;
+pub mod probe;
+mod socket;
+mod tick;
+mod transmit;
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ringgate_proto::address::DomainPair;
+use ringgate_proto::gate::{Gate, Listener, ShardId};
+use ringgate_proto::route::Account;
+use ringgate_proto::time::Timestamp;
+
+use crate::ring::{Ring, RingConfig, SocketId};
+use crate::tls::Store;
+
+pub use control::{Control, QUESTIONS_WAITING};
+pub use mailbox::{Call, MAILBOX_MESSAGES};
+pub use observe::Observations;
+
+use mailbox::{Mailbox, Mailboxes, Outbound};
+use socket::Sockets;
+
+/// What one shard is made of.
+pub struct ShardConfig {
+    /// Its brain.
+    pub gate: Gate,
+    /// Certificates; without them, no TLS is spoken (a first byte of TLS breaks the connection).
+    pub tls: Option<Store>,
+    /// Whether a backend may begin with TLS, too.
+    pub internal_tls: bool,
+    /// Bound and listening, of this shard alone; see [`listen::bind`].
+    pub listeners: Vec<(Listener, OwnedFd)>,
+    /// Sizes.
+    pub ring: RingConfig,
+}
+
+/// What remains of a shard that has stopped.
+pub struct Report {
+    /// Which.
+    pub shard: ShardId,
+    /// Every pair's account.
+    pub accounts: Vec<(DomainPair, Account)>,
+    /// All that was counted; the last events are still in it.
+    pub observations: Observations,
+    /// Connections that were still there when the time for draining was up.
+    pub abandoned: usize,
+}
+
+/// One shard; see the module. Made on the thread that runs it, and stays there.
+pub struct Shard {
+    id: ShardId,
+    gate: Gate,
+    ring: Ring,
+    tls: Option<Store>,
+    internal_tls: bool,
+    listeners: Vec<(SocketId, Listener)>,
+    sockets: Sockets,
+    mailboxes: Arc<Mailboxes>,
+    outbound: Outbound,
+    control: Rc<Control>,
+    observations: Observations,
+    /// Connections with bytes to send at the end of the tick.
+    touched: Vec<SocketId>,
+    /// Closing connections, by the time at which the peer's end is no longer awaited.
+    closing: VecDeque<(Timestamp, SocketId)>,
+    /// Listeners to try again.
+    resting: VecDeque<(Timestamp, SocketId)>,
+    /// Buffers for reuse.
+    spare: Vec<Vec<u8>>,
+    now: Timestamp,
+    /// When draining is given up; set by the order to drain.
+    drain_until: Option<Timestamp>,
+    counted_drained: bool,
+}
+
+impl Shard {
+    /// A shard on the calling thread, accepting from the first [`Self::enter`] on.
+    ///
+    /// # Errors
+    /// See [`Ring::new`]; `NotFound` if there is no mailbox for `id`.
+    fn new(id: ShardId, config: ShardConfig, mailboxes: &Arc<Mailboxes>) -> io::Result<Self> {
+        let wake = mailboxes.get(id).map(Mailbox::wake).ok_or(io::ErrorKind::NotFound)?;
+        let mut ring = Ring::new(&config.ring, wake)?;
+        let listeners = config.listeners.into_iter().map(|(kind, socket)| (ring.listen(socket), kind)).collect();
+        Ok(Self {
+            id,
+            gate: config.gate,
+            ring,
+            tls: config.tls,
+            internal_tls: config.internal_tls,
+            listeners,
+            sockets: Sockets::default(),
+            mailboxes: Arc::clone(mailboxes),
+            outbound: Outbound::new(mailboxes.shards()),
+            control: Rc::new(Control::new(Arc::clone(mailboxes), id)),
+            observations: Observations::default(),
+            touched: Vec::new(),
+            closing: VecDeque::new(),
+            resting: VecDeque::new(),
+            spare: Vec::new(),
+            now: crate::clock::now(),
+            drain_until: None,
+            counted_drained: false,
+        })
+    }
+
+    /// Which shard this is.
+    pub fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// Where questions for the DNS wait, and their answers go.
+    pub fn control(&self) -> Rc<Control> {
+        Rc::clone(&self.control)
+    }
+
+    /// What was counted so far; whoever reads the events drains them.
+    pub fn observations(&mut self) -> &mut Observations {
+        &mut self.observations
+    }
+
+    /// The gate, to look at.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Connections now, closing ones included.
+    pub fn connections(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Takes new certificates for handshakes that begin from now on.
+    pub fn replace_tls(&mut self, store: Store) {
+        self.tls = Some(store);
+    }
+
+    /// Ends the shard and says what it did. Open connections are closed.
+    pub fn finish(self) -> Report {
+        let accounts = self.gate.accounts().map(|(pair, account)| (pair.clone(), account)).collect();
+        Report { shard: self.id, accounts, abandoned: self.sockets.len(), observations: self.observations }
+    }
+}

@@ -1,0 +1,157 @@
+//! One connection between the ring and the gate.
+
+use std::net::SocketAddr;
+
+use ringgate_proto::gate::{ConnId, Listener, ShardId, TlsClient};
+use ringgate_proto::time::Timestamp;
+
+use crate::ring::SocketId;
+use crate::tls::Session;
+
+/// How a connection came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Accepted(Listener),
+    Dialled,
+}
+
+/// Where a connection is on its way to carrying a stream.
+///
+/// ```text
+///   accepted ─▶ Sniffing ─0x16─▶ Handshaking ─▶ Open ─StartTls─▶ Clearing ─flushed─▶ Handshaking
+///                   └──────────any other byte────▶ ▲
+///   Connect ─▶ Connecting ──────────────────────────┘ (direct TLS: Handshaking)
+///   any ─Close, Broken by TLS─▶ Closing ─▶ gone
+/// ```
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Accepted; the first byte will tell TLS from XML.
+    Sniffing,
+    /// TCP is not up yet; then TLS at once, if there are names for it.
+    Connecting(Option<TlsClient>),
+    /// What was queued in clear goes out before TLS begins; what still comes in is thrown away.
+    Clearing(Option<TlsClient>),
+    /// TLS is not up yet.
+    Handshaking,
+    /// The gate's bytes flow.
+    Open,
+    /// The gate has forgotten it: the last bytes go out, then the peer's end is awaited.
+    Closing,
+}
+
+/// One connection.
+pub(super) struct Socket {
+    pub(super) id: SocketId,
+    /// Its name with the gate; the gate has forgotten it while [`Phase::Closing`].
+    pub(super) conn: ConnId,
+    pub(super) origin: Origin,
+    pub(super) peer: SocketAddr,
+    pub(super) phase: Phase,
+    pub(super) tls: Option<Box<Session>>,
+    /// Bytes for the peer, behind those that the ring is still sending. No memory while empty.
+    pub(super) unsent: Vec<u8>,
+    /// When the stanzas in bytes that are not with the kernel yet were received.
+    pub(super) received_at: Vec<Timestamp>,
+    /// The gate waits to hear that its bytes are with the kernel.
+    pub(super) flushing: bool,
+    /// The gate has bytes that could not be taken yet.
+    pub(super) dirty: bool,
+    /// Among those to be sent at the end of the tick.
+    pub(super) touched: bool,
+    /// The gate wants nothing to be read.
+    pub(super) paused: bool,
+    /// The peer's FIN or close_notify came.
+    pub(super) peer_ended: bool,
+    /// Our FIN is out.
+    pub(super) shut_down: bool,
+    /// On its way to another shard as soon as nothing is in flight.
+    pub(super) departing: Option<ShardId>,
+}
+
+impl Socket {
+    pub(super) fn new(id: SocketId, conn: ConnId, origin: Origin, peer: SocketAddr, phase: Phase) -> Self {
+        Self {
+            id,
+            conn,
+            origin,
+            peer,
+            phase,
+            tls: None,
+            unsent: Vec::new(),
+            received_at: Vec::new(),
+            flushing: false,
+            dirty: false,
+            touched: false,
+            paused: false,
+            peer_ended: false,
+            shut_down: false,
+            departing: None,
+        }
+    }
+
+    /// Whether the gate may give bytes for it now.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing)
+    }
+}
+
+/// The connections of a shard, by the ring's name and by the gate's.
+#[derive(Default)]
+pub(super) struct Sockets {
+    by_slot: Vec<Option<Socket>>,
+    /// By slot of the gate's name, with its generation.
+    by_conn: Vec<Option<(u32, SocketId)>>,
+    count: usize,
+}
+
+impl Sockets {
+    pub(super) fn insert(&mut self, socket: Socket) {
+        let slot = socket.id.index();
+        if slot >= self.by_slot.len() {
+            self.by_slot.resize_with(slot + 1, || None);
+        }
+        let place = socket.conn.index as usize;
+        if place >= self.by_conn.len() {
+            self.by_conn.resize(place + 1, None);
+        }
+        self.by_conn[place] = Some((socket.conn.generation, socket.id));
+        self.count += 1;
+        self.by_slot[slot] = Some(socket);
+    }
+
+    pub(super) fn get_mut(&mut self, id: SocketId) -> Option<&mut Socket> {
+        self.by_slot.get_mut(id.index())?.as_mut().filter(|socket| socket.id == id)
+    }
+
+    /// The connection that the gate calls `conn`; none once it has been forgotten.
+    pub(super) fn find(&self, conn: ConnId) -> Option<SocketId> {
+        let (generation, id) = (*self.by_conn.get(conn.index as usize)?)?;
+        (generation == conn.generation).then_some(id)
+    }
+
+    /// The gate has forgotten its name.
+    pub(super) fn forget(&mut self, conn: ConnId) {
+        if self.find(conn).is_some() {
+            self.by_conn[conn.index as usize] = None;
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: SocketId) -> Option<Socket> {
+        let place = self.by_slot.get_mut(id.index())?;
+        let socket = place.take_if(|socket| socket.id == id)?;
+        if self.find(socket.conn) == Some(id) {
+            self.forget(socket.conn);
+        }
+        self.count -= 1;
+        Some(socket)
+    }
+
+    /// How many there are, closing ones included.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+}

@@ -1,0 +1,254 @@
+//! The order of a tick, time, and sleeping.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use ringgate_proto::gate::{Breakage, Input, ShardId};
+use ringgate_proto::time::Timestamp;
+
+use super::Shard;
+use super::mailbox::{Mailbox, Message};
+use super::socket::Phase;
+use crate::clock;
+use crate::ring::{Completion, SocketId, Wait};
+
+/// Rounds of "flushed, hence more to flush" in one tick; what is left then comes with the next.
+const ROUNDS: usize = 8;
+/// What a completion on a connection that still does its TLS handshake costs of a tick's budget; others cost 1.
+const HANDSHAKE_COST: usize = 16;
+/// Messages taken from the mailbox in one tick.
+const MESSAGES: usize = 64;
+/// Bytes that wait for other shards' mailboxes above which nothing more is read from sockets.
+const OUTBOUND_HIGH_BYTES: usize = 8 << 20;
+/// Pause before a full mailbox is tried again.
+const MAILBOX_RETRY: Duration = Duration::from_millis(1);
+/// How long a drain may take in all.
+const DRAIN: Duration = Duration::from_secs(60);
+
+impl Shard {
+    /// Submits what the last tick armed and collects what has completed; with [`Wait::Yes`] sleeps until something has
+    /// (messages of other shards do not end this sleep: use [`Self::prepare_sleep`] where there are any).
+    ///
+    /// # Errors
+    /// The ring is broken; the shard cannot go on.
+    pub fn enter(&mut self, wait: Wait) -> io::Result<()> {
+        self.ring.enter(wait)
+    }
+
+    /// One tick: takes about `budget` completions, and everything else that is ready. `true`: there is more to do now.
+    pub fn process(&mut self, budget: usize) -> bool {
+        self.now = clock::now();
+        let mut worked = self.keep_time();
+        worked |= self.drain(budget);
+        worked |= self.read_mailbox();
+        worked |= self.take_answers();
+        worked |= self.settle();
+        self.deliver();
+        if worked {
+            self.observations.counters.ticks += 1;
+        }
+        self.wish_to_wake();
+        self.ring.has_completions() || self.mailboxes.get(self.id).is_some_and(|mailbox| !mailbox.is_empty())
+    }
+
+    /// Feeds the gate what the ring has: about `budget` completions. `true` if there were any.
+    pub fn drain(&mut self, budget: usize) -> bool {
+        if self.outbound.envelope_bytes() > OUTBOUND_HIGH_BYTES {
+            return false;
+        }
+        let (mut spent, mut any) = (0, false);
+        while spent < budget {
+            let Some(completion) = self.ring.next() else { break };
+            any = true;
+            spent += self.guarded(completion);
+        }
+        any
+    }
+
+    /// Handles one completion, and gives up the connection if that panics. Returns what it cost.
+    fn guarded(&mut self, completion: Completion) -> usize {
+        let socket = socket_of(&completion);
+        let cost = match socket.and_then(|id| self.sockets.get_mut(id)).map(|socket| &socket.phase) {
+            Some(Phase::Handshaking) => HANDSHAKE_COST,
+            _ => 1,
+        };
+        // All of a shard is plain data of this thread: after a panic it is whole, if perhaps not consistent, and the
+        // connection that met the bug is taken out of it.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            self.arrive(completion);
+            self.carry_out();
+        }));
+        if outcome.is_err() {
+            self.observations.counters.panics += 1;
+            if let Some(id) = socket {
+                let _ = catch_unwind(AssertUnwindSafe(|| self.abandon(id)));
+            }
+        }
+        cost
+    }
+
+    fn abandon(&mut self, id: SocketId) {
+        let Some(conn) = self.sockets.get_mut(id).filter(|socket| !socket.is_closing()).map(|socket| socket.conn)
+        else {
+            return self.vanish(id);
+        };
+        self.vanish(id);
+        let detail = String::from("internal error");
+        self.gate.handle(Input::Broken { conn, breakage: Breakage::Network, detail }, self.now);
+    }
+
+    fn read_mailbox(&mut self) -> bool {
+        for count in 0..MESSAGES {
+            let Some(message) = self.mailboxes.get(self.id).and_then(Mailbox::pop) else { return count > 0 };
+            match message {
+                Message::Envelope(envelope) => self.gate.handle(Input::Post(envelope), self.now),
+                Message::Adopt(moving) => self.adopt(*moving),
+                Message::Drain => self.begin_drain(),
+                Message::Call(call) => call(self),
+            }
+            self.carry_out();
+        }
+        true
+    }
+
+    fn begin_drain(&mut self) {
+        if self.drain_until.is_none() {
+            self.drain_until = Some(self.now + DRAIN);
+            for (id, _) in std::mem::take(&mut self.listeners) {
+                self.ring.close(id);
+            }
+            self.gate.handle(Input::Drain, self.now);
+        }
+    }
+
+    fn take_answers(&mut self) -> bool {
+        let mut any = false;
+        while let Some((question, answer)) = self.control.next_answer() {
+            self.gate.handle(Input::Answered { question, answer }, self.now);
+            self.carry_out();
+            any = true;
+        }
+        any
+    }
+
+    /// The end of a tick: outputs until there are none, one record run and one send per destination.
+    fn settle(&mut self) -> bool {
+        let mut worked = self.carry_out();
+        for _ in 0..ROUNDS {
+            self.gate.end_tick();
+            let mut more = self.carry_out();
+            more |= self.flush();
+            if !more {
+                return worked;
+            }
+            worked = true;
+        }
+        worked
+    }
+
+    /// Gives other shards what is theirs.
+    fn deliver(&mut self) {
+        if self.outbound.is_empty() {
+            return;
+        }
+        let (posted, full) = self.outbound.deliver(&self.mailboxes);
+        self.observations.counters.posted += posted;
+        self.observations.counters.mailbox_full += full;
+    }
+
+    /// What is due by the clock.
+    fn keep_time(&mut self) -> bool {
+        let mut worked = false;
+        if self.gate.deadline().is_some_and(|deadline| deadline <= self.now) {
+            self.gate.handle(Input::Timer, self.now);
+            worked |= self.carry_out();
+        }
+        while self.closing.front().is_some_and(|(until, _)| *until <= self.now) {
+            let Some((_, id)) = self.closing.pop_front() else { break };
+            self.give_up_closing(id);
+            worked = true;
+        }
+        while self.resting.front().is_some_and(|(until, _)| *until <= self.now) {
+            let Some((_, listener)) = self.resting.pop_front() else { break };
+            self.ring.accept(listener);
+            worked = true;
+        }
+        worked
+    }
+
+    fn wish_to_wake(&mut self) {
+        let deadlines = [
+            self.gate.deadline(),
+            self.closing.front().map(|(until, _)| *until),
+            self.resting.front().map(|(until, _)| *until),
+            self.drain_until,
+            (!self.outbound.is_empty()).then(|| self.now + MAILBOX_RETRY),
+        ];
+        if let Some(deadline) = deadlines.into_iter().flatten().min() {
+            self.ring.wake_after(deadline.since(self.now));
+        }
+    }
+
+    /// Call before sleeping on the shard's descriptor. `true`: sleep; whatever comes signals it. `false`: something is
+    /// there already. Call [`Self::awake`] afterwards in both cases.
+    ///
+    /// # Errors
+    /// The ring is broken.
+    pub fn prepare_sleep(&mut self) -> io::Result<bool> {
+        let mailboxes = std::sync::Arc::clone(&self.mailboxes);
+        let Some(mailbox) = mailboxes.get(self.id) else { return Ok(false) };
+        mailbox.set_sleeping(true);
+        self.ring.announce(true);
+        self.ring.enter(Wait::No)?;
+        let something = self.ring.has_completions() || !mailbox.is_empty() || self.control.has_answers();
+        Ok(!something && !self.is_finished())
+    }
+
+    /// The thread runs again: nobody needs to signal.
+    pub fn awake(&mut self) {
+        self.ring.announce(false);
+        if let Some(mailbox) = self.mailboxes.get(self.id) {
+            mailbox.set_sleeping(false);
+        }
+    }
+
+    /// After the order to drain: whether everything has ended here and on all other shards (whose last stanzas may
+    /// still come), or the time is up.
+    pub fn is_finished(&mut self) -> bool {
+        let Some(until) = self.drain_until else { return false };
+        if until <= clock::now() {
+            return true;
+        }
+        if !self.gate.is_drained() || self.sockets.len() > 0 || !self.outbound.is_empty() {
+            return false;
+        }
+        if !self.counted_drained {
+            self.counted_drained = true;
+            self.mailboxes.count_drained();
+        }
+        self.mailboxes.are_all_drained() && self.mailboxes.get(self.id).is_none_or(Mailbox::is_empty)
+    }
+
+    /// Puts something into the way of another shard, at the end of this tick.
+    pub(super) fn post(&mut self, to: ShardId, message: Message) {
+        self.outbound.push(to, message);
+    }
+
+    /// The time of this tick.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+fn socket_of(completion: &Completion) -> Option<SocketId> {
+    match completion {
+        Completion::Connected { socket }
+        | Completion::Received { socket, .. }
+        | Completion::Eof { socket }
+        | Completion::Stopped { socket }
+        | Completion::Sent { socket, .. }
+        | Completion::Broken { socket, .. } => Some(*socket),
+        Completion::Accepted { .. } | Completion::AcceptFailed { .. } | Completion::Deadline => None,
+    }
+}
