@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod cpu;
 pub mod log;
 pub mod ring;
 pub mod run;
