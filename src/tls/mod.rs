@@ -24,6 +24,9 @@ mod session;
 mod sni;
 mod store;
 mod trust;
+mod verdicts;
+
+use std::time::Duration;
 
 pub use files::{CertifiedKeyFiles, Pem, StoreError};
 pub use session::{Progress, Received, Session, TlsError};
@@ -44,5 +47,9 @@ pub const HELD_BYTES: usize = 64 << 10;
 pub const IDLE_RECORDS: usize = 128;
 /// Servers whose sessions can be resumed, per local identity; the oldest makes room.
 pub const RESUMABLE_SERVERS: usize = 512;
+/// Trusted chains whose verdict is remembered, per store.
+pub const VERDICTS: usize = 1024;
+/// How long such a verdict holds; never beyond the end of a certificate.
+pub const VERDICT_LIFETIME: Duration = Duration::from_secs(300);
 /// Bytes of one PEM file.
 pub const PEM_BYTES: u64 = 16 << 20;

@@ -198,7 +198,7 @@ impl Session {
         self.phase == Phase::Traffic
     }
 
-    /// The peer's certificates judged now: the chain for the server purpose, and its names. Also after a resumption, which
+    /// The peer's certificates judged now (a good verdict may be [`VERDICT_LIFETIME`](super::VERDICT_LIFETIME) old): the chain for the server purpose, and its names. Also after a resumption, which
     /// brings the certificates of the first handshake back.
     pub fn peer(&self) -> PeerCertificate {
         self.trust.judge(self.common().peer_certificates(), UnixTime::now())
@@ -305,6 +305,9 @@ impl Session {
             Connection::Server(server) => pass.drive(&mut ***server, bytes, out, sink, &self.trust),
         };
         if let (Connection::Server(_), Some(asked)) = (&self.connection, sni::take_asked()) {
+            if asked.0.is_none() {
+                tracing::info!(sni = "none", "the peer named no server; it was shown the default certificate");
+            }
             self.server_name = asked.0;
         }
         if pass.established && self.phase == Phase::Handshake {

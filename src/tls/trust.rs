@@ -11,6 +11,7 @@ use x509_parser::prelude::FromDer;
 
 use super::files::{self, Pem, StoreError};
 use super::names::{self, Names};
+use super::verdicts::{self, Verdicts};
 
 /// Where trust begins.
 #[derive(Clone, Debug)]
@@ -26,6 +27,7 @@ pub enum Roots {
 /// The roots that peers' chains must end in.
 pub(super) struct Trust {
     anchors: Vec<TrustAnchor<'static>>,
+    verdicts: Verdicts,
 }
 
 impl Trust {
@@ -48,17 +50,33 @@ impl Trust {
                 "name a PEM file with CA certificates",
             ));
         }
-        Ok(Self { anchors })
+        Ok(Self { anchors, verdicts: Verdicts::default() })
     }
 
-    /// The verdict on a chain, leaf first, at this moment.
+    /// The verdict on a chain, leaf first, at this moment; a trusted one may be up to
+    /// [`VERDICT_LIFETIME`](super::VERDICT_LIFETIME) old.
     ///
     /// # Source
     /// RFC 5280 §6, for id-kp-serverAuth or no extended key usage at all; RFC 6120 §13.7.2.
     pub(super) fn judge(&self, chain: Option<&[CertificateDer<'_>]>, now: UnixTime) -> PeerCertificate {
-        let Some((leaf, intermediates)) = chain.and_then(<[_]>::split_first) else {
+        let Some((chain, (leaf, intermediates))) = chain.and_then(|chain| Some((chain, chain.split_first()?))) else {
             return without_names(Untrusted::Absent, [0; 32]);
         };
+        let digest = verdicts::digest(chain);
+        if let Some(known) = self.verdicts.get(&digest, now) {
+            return known;
+        }
+        let verdict = self.judge_anew(leaf, intermediates, now);
+        self.verdicts.keep(digest, chain, &verdict, now);
+        verdict
+    }
+
+    fn judge_anew(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> PeerCertificate {
         let fingerprint = Sha256::digest(leaf.as_ref()).into();
         let Ok((_, parsed)) = X509Certificate::from_der(leaf) else {
             return without_names(Untrusted::Malformed, fingerprint);
