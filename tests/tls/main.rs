@@ -4,6 +4,7 @@
 mod authority;
 mod certificates;
 mod files;
+mod forged;
 mod handshake;
 mod hostile;
 mod identity;
