@@ -56,6 +56,10 @@ pub const ADDRESSES_PER_TARGET: usize = 8;
 pub const ATTEMPTS_PER_STREAM: usize = 24;
 /// Head start of one connection attempt before the next begins. RFC 8305 §5.
 pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// How long IPv4 addresses wait for the answer about IPv6 addresses. RFC 8305 §3.
+pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+/// How long the addresses of one SRV target are awaited alone; then the next target is looked up too.
+pub const TARGET_LOOKUP: Duration = Duration::from_secs(1);
 /// One TCP connection attempt.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -1,12 +1,30 @@
 //! Where to connect for a remote domain: SRV order, fallback, Happy Eyeballs, egress rules. Pure.
 //!
 //! RFC 6120 §3.2, RFC 2782, XEP-0368, RFC 8305.
+//!
+//! ```text
+//!              both SRV answers        addresses, one target after the other        one connected
+//! ask services ────────────────► targets ──────────────────────────────► race ────────────────► still
+//!      │ no SRV records            ▲  │ none left                         ▲                       │
+//!      └── the domain, port 5269 ──┘  └──► exhausted                      └───── it failed ───────┘
+//! ```
+
+mod egress;
+mod search;
+mod services;
+mod srv;
+mod targets;
+
+#[cfg(test)]
+mod tests;
+
+pub use egress::Egress;
+pub use search::Discovery;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use crate::address::Domain;
 use crate::time::Timestamp;
 
 /// What to ask the DNS.
@@ -55,23 +73,6 @@ pub struct Srv {
     pub target: String,
 }
 
-/// Addresses that a stranger's DNS may not make us dial.
-#[derive(Clone, Debug, Default)]
-pub struct Egress {
-    /// Networks allowed although they are loopback, link-local, private, multicast, documentation… (address, prefix length).
-    pub allow: Vec<(IpAddr, u8)>,
-    /// Our own listeners; refused always.
-    pub own: Vec<SocketAddr>,
-}
-
-impl Egress {
-    /// Whether `address` may be dialled.
-    pub fn permits(&self, address: SocketAddr) -> bool {
-        let _ = address;
-        unimplemented!()
-    }
-}
-
 /// How a stream begins at a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
@@ -110,43 +111,4 @@ pub enum Unreachable {
     Forbidden,
     /// Addresses were tried and failed: `remote-server-timeout`.
     Failed,
-}
-
-/// The search for one domain's server: ask, connect, fall back, in the order of the records.
-///
-/// Driven: call [`Self::next`] until it gives [`Action::Wait`]; feed answers, failures and time; call it again.
-#[derive(Debug)]
-pub struct Discovery {}
-
-impl Discovery {
-    /// Begins for `domain`. `seed` decides the weighted order; `direct_tls` whether `_xmpps-server` is asked for.
-    pub fn new(domain: &Domain, seed: u64, direct_tls: bool) -> Self {
-        let _ = (domain, seed, direct_tls);
-        unimplemented!()
-    }
-    /// A search that has exactly one place to look (a backend).
-    pub fn fixed(address: SocketAddr) -> Self {
-        let _ = address;
-        unimplemented!()
-    }
-    /// The DNS answered.
-    pub fn handle_answer(&mut self, question: &Question, answer: &Answer) {
-        let _ = (question, answer);
-        unimplemented!()
-    }
-    /// An attempt failed: at connect, or later before the stream was of use.
-    pub fn attempt_failed(&mut self, address: SocketAddr, now: Timestamp) {
-        let _ = (address, now);
-        unimplemented!()
-    }
-    /// An attempt connected: no further attempts are begun until it fails.
-    pub fn attempt_connected(&mut self, address: SocketAddr) {
-        let _ = address;
-        unimplemented!()
-    }
-    /// What to do next.
-    pub fn next(&mut self, egress: &Egress, now: Timestamp) -> Action {
-        let _ = (egress, now);
-        unimplemented!()
-    }
 }
