@@ -1,11 +1,13 @@
-//! DNS: a stub resolver for the gate.
+//! DNS: a stub resolver for the gate, and an answerer that leads backends to the internal listener.
 //!
-//! Messages are hickory-proto's; sockets are glommio's. Each shard has its own [`Resolver`] with its own cache.
+//! Messages are hickory-proto's; sockets are glommio's. Each shard has its own [`Resolver`] with its own cache; one
+//! [`Answerer`] runs on one shard. Nothing here blocks the executor or outlives its deadline.
 //!
 //! ```text
 //! lookup ── cached? ── in flight? ── server 1, 2, … over UDP ── truncated? TCP ── CNAME? again ── cache, answer all
 //! ```
 
+mod answerer;
 mod cache;
 mod exchange;
 mod message;
@@ -16,6 +18,7 @@ mod within;
 #[cfg(test)]
 mod tests;
 
+pub use answerer::{Answerer, AnswererConfig, INTERNAL_NAME};
 pub use resolv_conf::{ResolverConfig, Warning};
 pub use resolver::Resolver;
 

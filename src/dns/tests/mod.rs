@@ -1,5 +1,6 @@
 //! Against a server that answers what a test tells it to, over real sockets on loopback.
 
+mod answerer;
 mod messages;
 mod resolver;
 mod scripted;
