@@ -113,7 +113,7 @@ fn dns_11_a_message_of_nested_pointers_ends_and_yields_no_more_records_than_it_h
     bytes[6..8].copy_from_slice(&records.to_be_bytes());
     match asked().read(&bytes) {
         Reply::Answered(message) => {
-            assert_eq!(message.answers.len(), records.into());
+            assert_eq!(message.answers.len(), usize::from(records));
             let Finding::Final(Answer::Addresses(found), _) = finding(&message) else { panic!("no addresses") };
             assert_eq!(found.len(), ringgate_proto::limits::ADDRESSES_PER_TARGET);
         }
