@@ -1,7 +1,6 @@
 //! Walks over rustls' unbuffered states: one generic body for clients and servers.
 
 use rustls::client::ClientConnectionData;
-use rustls::pki_types::UnixTime;
 use rustls::server::ServerConnectionData;
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedConnectionCommon, UnbufferedStatus,
@@ -9,7 +8,7 @@ use rustls::unbuffered::{
 use rustls::{CommonState, Error, PeerIncompatible};
 
 use super::session::{Received, TlsError};
-use super::trust::Trust;
+use super::trust::{self, Trust};
 
 /// What is to be encrypted.
 #[derive(Clone, Copy)]
@@ -74,7 +73,7 @@ impl Pass {
             let turn = self.turn(connection, bytes, out, sink, &mut early);
             if !self.established && !connection.state().is_handshaking() {
                 self.established = true;
-                sink(Received::Established(trust.judge(connection.state().peer_certificates(), UnixTime::now())));
+                sink(Received::Established(trust.judge(connection.state().peer_certificates(), trust::now())));
             }
             for plaintext in &early {
                 sink(Received::Plaintext(plaintext));

@@ -19,16 +19,6 @@ pub(super) struct Names {
     pub(super) xmpp: Vec<String>,
 }
 
-impl Names {
-    /// Whether one of them is this domain (A-labels), a wildcard standing for one left-most label.
-    pub(super) fn cover(&self, domain: &str) -> bool {
-        let parent = domain.split_once('.').map(|(_, parent)| parent);
-        let by_dns = |name: &String| name == domain || name.strip_prefix("*.").is_some_and(|rest| Some(rest) == parent);
-        let by_srv = |name: &String| name.strip_prefix("_xmpp-server.").is_some_and(|rest| rest == domain);
-        self.dns.iter().any(by_dns) || self.srv.iter().any(by_srv) || self.xmpp.iter().any(|name| name == domain)
-    }
-}
-
 /// A subjectAltName that is not what RFC 5280 §4.2.1.6 says, or has over [`CERTIFICATE_NAMES`] entries.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MalformedNames;

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use ringgate_proto::address::Domain;
 use ringgate_proto::stream::PeerCertificate;
 use rustls::client::UnbufferedClientConnection;
-use rustls::pki_types::UnixTime;
 use rustls::server::UnbufferedServerConnection;
 use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 use thiserror::Error;
 
 use super::drive::{Pass, Write, write};
-use super::trust::Trust;
+use super::trust::{self, Trust};
 use super::{HELD_BYTES, IDLE_RECORDS, records, sni};
 
 /// Plaintext of one record at most. RFC 8446 §5.1.
@@ -75,7 +74,8 @@ pub struct Progress {
 /// One TLS connection, from the first byte to the last; moves between shards with its socket.
 ///
 /// The order of calls: a client calls [`start`](Self::start) once; then [`receive`](Self::receive) for everything that comes in,
-/// [`send`](Self::send) once established, [`close`](Self::close) at the end. Whatever a call appends to `out` must be sent, in order, also after an error.
+/// [`send`](Self::send) once established, [`close`](Self::close) at the end. Whatever a call appends to `out` must be
+/// sent, in order, also after an error.
 pub struct Session {
     connection: Connection,
     trust: Arc<Trust>,
@@ -198,10 +198,11 @@ impl Session {
         self.phase == Phase::Traffic
     }
 
-    /// The peer's certificates judged now (a good verdict may be [`VERDICT_LIFETIME`](super::VERDICT_LIFETIME) old): the chain for the server purpose, and its names. Also after a resumption, which
-    /// brings the certificates of the first handshake back.
+    /// The peer's certificates judged now: the chain for the server purpose, and its names. Also after a resumption, which
+    /// brings the certificates of the first handshake back. A good verdict may be
+    /// [`VERDICT_LIFETIME`](super::VERDICT_LIFETIME) old.
     pub fn peer(&self) -> PeerCertificate {
-        self.trust.judge(self.common().peer_certificates(), UnixTime::now())
+        self.trust.judge(self.common().peer_certificates(), trust::now())
     }
 
     /// The server name of the handshake: the one we asked for, or, when the peer connected to us, the one it asked for

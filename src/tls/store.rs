@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use ringgate_proto::address::Domain;
 use ringgate_proto::gate::{Listener, TlsClient};
-use ringgate_proto::stream::Untrusted;
+use ringgate_proto::stream::{PeerCertificate, Untrusted};
 use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{ServerName, UnixTime};
+use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
@@ -19,7 +19,7 @@ use super::files::{self, CertifiedKeyFiles, Loaded, StoreError};
 use super::possession::Possession;
 use super::session::{Session, TlsError};
 use super::sni::ByName;
-use super::trust::{Roots, Trust};
+use super::trust::{self, Roots, Trust};
 use super::{ALPN, RESUMABLE_SERVERS};
 
 /// A local domain with its subdomains, and the certificates that speak for them.
@@ -62,19 +62,19 @@ impl Store {
         roots: Roots,
         internal: Option<CertifiedKeyFiles>,
     ) -> Result<Self, StoreError> {
-        let maker = Maker::new(Trust::load(roots)?)?;
+        let maker = Maker::new(Trust::load(roots)?);
         let mut warnings = Vec::new();
         let mut by_name = HashMap::new();
         let mut clients = HashMap::new();
         let mut default = None;
         for identity in &identities {
             let server = maker.load(&identity.server, &mut warnings)?;
-            warnings.extend(uncovered(&server, &identity.domains));
+            warnings.extend(uncovered(&maker.trust, &server, &identity.domains));
             let client = match &identity.client {
                 None => Arc::clone(&server.key),
                 Some(files) => {
                     let client = maker.load(files, &mut warnings)?;
-                    warnings.extend(uncovered(&client, &identity.domains));
+                    warnings.extend(uncovered(&maker.trust, &client, &identity.domains));
                     client.key
                 }
             };
@@ -160,16 +160,16 @@ struct Maker {
 }
 
 impl Maker {
-    fn new(trust: Trust) -> Result<Self, StoreError> {
+    fn new(trust: Trust) -> Self {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let possession = Arc::new(Possession::new(provider.signature_verification_algorithms));
-        Ok(Self { provider, possession, trust: Arc::new(trust) })
+        Self { provider, possession, trust: Arc::new(trust) }
     }
 
     fn load(&self, files: &CertifiedKeyFiles, warnings: &mut Vec<String>) -> Result<Loaded, StoreError> {
         let mut loaded = files::load(files, &self.provider)?;
         warnings.append(&mut loaded.warnings);
-        let verdict = self.trust.judge(Some(&loaded.key.cert), UnixTime::now());
+        let verdict = self.trust.judge(Some(&loaded.key.cert), trust::now());
         if let Some(warning) = verdict.trust.err().and_then(distrust) {
             warnings.push(format!("{}: {warning}", loaded.file));
         }
@@ -231,8 +231,9 @@ fn distrust(why: Untrusted) -> Option<&'static str> {
 }
 
 /// A sentence for each of the domains that the certificate does not name.
-fn uncovered(loaded: &Loaded, domains: &[Domain]) -> Vec<String> {
-    let names = Trust::names(&loaded.key.cert);
-    let missing = domains.iter().filter(|domain| !names.cover(domain.as_ascii()));
+fn uncovered(trust: &Trust, loaded: &Loaded, domains: &[Domain]) -> Vec<String> {
+    // By its names alone: what else is wrong with it has its own warning.
+    let named = PeerCertificate { trust: Ok(()), ..trust.judge(Some(&loaded.key.cert), super::trust::now()) };
+    let missing = domains.iter().filter(|domain| named.proves(domain).is_err());
     missing.map(|domain| format!("{}: the certificate does not cover {domain}", loaded.file)).collect()
 }

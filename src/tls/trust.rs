@@ -89,12 +89,6 @@ impl Trust {
         PeerCertificate { trust, dns_names: dns, srv_names: srv, xmpp_addrs: xmpp, fingerprint }
     }
 
-    /// The names in a chain's leaf; none if it cannot be read.
-    pub(super) fn names(chain: &[CertificateDer<'_>]) -> Names {
-        let parsed = chain.first().and_then(|leaf| X509Certificate::from_der(leaf).ok());
-        parsed.and_then(|(_, leaf)| names::subject_names(&leaf).ok()).unwrap_or_default()
-    }
-
     /// `KeyUsage::server_auth` passes serverAuth and certificates without the extension, and refuses clientAuth alone.
     fn verify(
         &self,
@@ -114,6 +108,11 @@ impl Trust {
             )
             .map(drop)
     }
+}
+
+/// The moment at which certificates are judged.
+pub(super) fn now() -> UnixTime {
+    UnixTime::since_unix_epoch(crate::clock::wall())
 }
 
 fn system() -> Result<Vec<CertificateDer<'static>>, StoreError> {
