@@ -3,6 +3,7 @@
 //! `ARCHITECTURE.md` is the map.
 #![deny(unsafe_code)]
 
+pub mod admin;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod cpu;
 pub mod dns;
 pub mod entropy;
 pub mod log;
+pub mod metrics;
 pub mod ring;
 pub mod run;
 pub mod shard;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use ringgate_proto::address::{Domain, DomainPair};
 use ringgate_proto::event::{CloseCause, Event, Face};
-use ringgate_proto::stream::Condition;
+use ringgate_proto::stream::{Condition, SaslFailure};
 use ringgate_proto::time::Timestamp;
 use tracing::{Level, debug, error, info, trace, warn};
 
@@ -148,7 +148,7 @@ impl Logger {
             Event::SaslFailed { stream, face, remote, failure, certificate } => {
                 let head = self.head(*stream, *face, None, remote.as_ref());
                 let certificate = certificate.map(|why| kebab(&format!("{why:?}")));
-                let failure = kebab(&format!("{failure:?}"));
+                let failure = sasl_word(*failure);
                 stream_line!(Level::INFO, head, { failure = failure.as_str(), certificate = certificate.as_deref() }, "external failed");
             }
             Event::StreamClosed { stream, face, remote, cause } => {
@@ -237,6 +237,11 @@ pub fn cause_word(cause: &CloseCause) -> &'static str {
 /// A stream error condition as it is spelt on the wire.
 pub fn condition_word(condition: Condition) -> String {
     kebab(&format!("{condition:?}"))
+}
+
+/// A SASL failure condition as it is spelt on the wire.
+pub fn sasl_word(failure: SaslFailure) -> String {
+    kebab(&format!("{failure:?}"))
 }
 
 /// `NotAuthorized` → `not-authorized`: every enum of the core is named after its word on the wire.

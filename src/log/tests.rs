@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use ringgate_proto::proof::Method;
 use ringgate_proto::route::Account;
-use ringgate_proto::stream::{SaslFailure, Untrusted};
+use ringgate_proto::stream::Untrusted;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
