@@ -10,6 +10,15 @@ use crate::proof::Method;
 use crate::route::Account;
 use crate::stream::{Condition, SaslFailure, Untrusted};
 
+/// A connection's name between gate and shell; the generation tells a reused slot from its predecessor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnId {
+    /// Slot.
+    pub index: u32,
+    /// How often the slot was used before.
+    pub generation: u32,
+}
+
 /// Which way a stream was opened, and on which side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Face {

@@ -39,8 +39,9 @@ pub const WAITING_BYTES_PER_PAIR: usize = 4 << 20;
 pub const WAITING_BYTES_PER_SHARD: usize = 256 << 20;
 /// Bytes in a connection's outbox above which the streams that feed it are not read.
 pub const OUTBOX_HIGH_BYTES: usize = 256 << 10;
-/// Bytes in a connection's outbox below which its feeders are read again.
-pub const OUTBOX_LOW_BYTES: usize = 64 << 10;
+/// Bytes in a connection's outbox above which stanzas that have no stream to pause (errors of our own, stanzas from
+/// other shards) are bounced with `resource-constraint`.
+pub const OUTBOX_HARD_BYTES: usize = 8 << 20;
 /// Domain pairs that a shard remembers; the least recently used idle pair makes room.
 pub const PAIRS_PER_SHARD: usize = 100_000;
 /// Connections of one shard; further ones are closed at accept.
@@ -79,10 +80,12 @@ pub const WAITING: Duration = Duration::from_secs(60);
 pub const BACKOFF_FIRST: Duration = Duration::from_secs(2);
 /// Longest pause between attempts to reach a remote domain.
 pub const BACKOFF_LAST: Duration = Duration::from_secs(300);
+/// Longest pause between attempts to reach a backend.
+pub const BACKEND_BACKOFF_LAST: Duration = Duration::from_secs(5);
 /// A written stanza counts as in doubt when its stream breaks within this time (the TCP user time-out).
 pub const IN_DOUBT: Duration = Duration::from_secs(30);
 
-const _: () = assert!(OUTBOX_LOW_BYTES < OUTBOX_HIGH_BYTES);
+const _: () = assert!(OUTBOX_HIGH_BYTES < OUTBOX_HARD_BYTES);
 const _: () = assert!(STANZA_BYTES as usize <= WAITING_BYTES_PER_PAIR);
 const _: () = assert!(PREAUTH_BYTES < STANZA_BYTES);
 const _: () = assert!(VERIFICATIONS_PER_STREAM <= VERIFICATIONS_PER_SHARD);

@@ -54,3 +54,12 @@ impl From<crate::dialback::DialbackValid> for DomainVerified {
         Self { pair: witness.into_pair(), method: Method::Dialback }
     }
 }
+
+impl DomainVerified {
+    /// The same sender towards another target: for the internal side alone, where a backend has proven its own domain
+    /// and may send for it wherever it likes.
+    pub(crate) fn towards(&self, to: &crate::address::Domain) -> Self {
+        let pair = DomainPair { from: self.pair.from.clone(), to: to.clone() };
+        Self { pair, method: self.method }
+    }
+}

@@ -6,18 +6,9 @@ use core::net::SocketAddr;
 
 use crate::address::Domain;
 use crate::discover::{Answer, Question};
-use crate::event::Event;
+use crate::event::{ConnId, Event};
 use crate::stream::PeerCertificate;
 use crate::time::Timestamp;
-
-/// A connection's name between gate and shell; the generation tells a reused slot from its predecessor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnId {
-    /// Slot.
-    pub index: u32,
-    /// How often the slot was used before.
-    pub generation: u32,
-}
 
 /// A shard's number, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

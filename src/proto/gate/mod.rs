@@ -5,23 +5,72 @@
 //! 1. [`Gate::accept`] names an accepted connection.
 //! 2. [`Gate::handle`] takes one [`Input`] and the time, which must not run backwards.
 //! 3. [`Gate::next_output`] is called until it gives `None`; the shell carries out each output, in order.
-//! 4. At the end of a tick [`Gate::next_dirty`] is called until `None`; each connection's [`Gate::take_outbox`] becomes
-//!    one run of TLS records and one send. When all of it is with the kernel: [`Input::Flushed`]. A connection whose
-//!    earlier bytes are not with the kernel yet is left alone (its outbox grows to a bound, and its feeders are paused).
+//! 4. At the end of a tick: [`Gate::end_tick`], the outputs again, then [`Gate::next_dirty`] until `None`: each
+//!    connection's [`Gate::take_outbox`] becomes one run of TLS records and one send. When all of it is with the kernel:
+//!    [`Input::Flushed`]. A connection whose earlier bytes are not with the kernel yet is left alone (its outbox grows to
+//!    a bound, and its feeders are paused).
 //! 5. [`Gate::deadline`] says when [`Input::Timer`] is due at the latest.
+//!
+//! # Where a rule lives
+//!
+//! | file | what |
+//! |---|---|
+//! | `receive` | bytes to scanner to machine; what a machine says |
+//! | `stanzas` | a stanza's addresses, its pair, its way: the data path |
+//! | `routing` | pairs, waiting rooms, bounces, envelopes to other shards |
+//! | `links` | outbound streams: search, connect, negotiate, retry |
+//! | `vouching` | the four cells of dialback, between streams |
+//! | `ending` | errors, closing, broken connections, drain |
+//! | `moving` | hand-over of a stream to the shard that owns its remote domain |
+//! | `realm` | domains, backends, policy: the streams' rules |
 
+mod conn;
+mod ending;
+mod ids;
 mod io;
+mod link;
+mod links;
+mod machine;
+mod moving;
+mod proven;
+mod realm;
+mod receive;
+mod routing;
+mod stanzas;
+mod timers;
+mod vouching;
 
-pub use io::{Breakage, ConnId, Envelope, Input, Listener, Outgoing, Output, Posted, ShardId, TlsClient};
+pub use crate::event::ConnId;
+pub use io::{Breakage, Envelope, Input, Listener, Outgoing, Output, Posted, ShardId, TlsClient};
+pub use moving::Departed;
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
+
+use bumpalo::Bump;
+use hashbrown::HashMap;
+use slab::Slab;
 
 use crate::address::{Domain, DomainPair};
-use crate::event::Face;
+use crate::dialback::Secret;
+use crate::discover::Question;
+use crate::event::{Event, Face};
+use crate::limits;
+use crate::policy::Policy;
 use crate::route::Account;
+use crate::route::pair::{Pair, PairIndex};
+use crate::scan::{Cpu, Scanner, Scratch, StreamContext};
+use crate::stream::{Receiving, Side, StreamEvent};
 use crate::time::Timestamp;
+use conn::{Conn, Conns, Phase};
+use ending::DrainPhase;
+use ids::Ids;
+use link::{Link, Target};
+use machine::Machine;
+use realm::{Realm, Seeded};
+use timers::{Timers, Watch};
 
 /// What a gate is told once.
 #[derive(Clone, Debug)]
@@ -35,7 +84,7 @@ pub struct GateConfig {
     /// The backends that they name.
     pub backends: Vec<Backend>,
     /// Who may federate, and how.
-    pub policy: crate::policy::Policy,
+    pub policy: Policy,
     /// Whether the internal listener has a certificate and offers STARTTLS.
     pub internal_tls: bool,
     /// Which addresses may be dialled.
@@ -71,69 +120,246 @@ pub struct Backend {
 }
 
 /// One shard's brain; see the module.
-pub struct Gate {}
+pub struct Gate {
+    shard: ShardId,
+    realm: Realm,
+    cpu: Cpu,
+    stanza_bytes_max: u32,
+    direct_tls: bool,
+    /// For keys that remote servers ask us about.
+    public_secret: Secret,
+    /// For keys that backends ask us about.
+    internal_secret: Secret,
+    ids: Ids,
+    stream_count: u64,
 
-/// A stream on its way to another shard.
-pub struct Departed(pub(crate) Box<()>);
+    conns: Conns,
+    /// Public connections whose peer has proven nothing, per address.
+    unproven: HashMap<IpAddr, usize, Seeded>,
+    pairs: Slab<Pair>,
+    pair_of: HashMap<DomainPair, PairIndex, Seeded>,
+    links: Slab<Link>,
+    link_of: HashMap<Target, usize, Seeded>,
+    /// Links that wait for an answer.
+    asked: HashMap<Question, Vec<usize>, Seeded>,
+    /// Open verifications of all streams.
+    verifying: usize,
+    /// Bytes in all waiting rooms.
+    waiting_bytes: usize,
+    timers: Timers,
+    drain: DrainPhase,
+
+    outputs: VecDeque<Output>,
+    dirty: VecDeque<ConnId>,
+    envelopes: Vec<Envelope>,
+
+    /// Working memory of the scanner.
+    scratch: Scratch,
+    /// Per tick: decoded addresses.
+    arena: Bump,
+    /// What the machines said during one call.
+    stream_events: VecDeque<StreamEvent>,
+    /// The context of every header that we write.
+    ours: StreamContext,
+    /// Reads back stanzas that we serialised, to answer them.
+    rereader: Scanner,
+}
 
 impl Gate {
     /// A gate without streams. `cpu` is what the scanner may use.
-    pub fn new(config: GateConfig, cpu: crate::scan::Cpu) -> Self {
-        let _ = (config, cpu);
-        unimplemented!()
+    pub fn new(config: GateConfig, cpu: Cpu) -> Self {
+        let seed = Seeded::new(config.process_seed);
+        let internal = [b"internal ", config.dialback_secret.as_slice()].concat();
+        let mut envelopes = Vec::new();
+        envelopes.resize_with(usize::from(config.shards), Envelope::default);
+        Self {
+            shard: config.shard,
+            realm: Realm::new(&config),
+            cpu,
+            stanza_bytes_max: config.stanza_bytes_max,
+            direct_tls: config.direct_tls,
+            public_secret: Secret::new(&config.dialback_secret),
+            internal_secret: Secret::new(&internal),
+            ids: Ids::new(config.shard_seed),
+            stream_count: 0,
+            conns: Conns::default(),
+            unproven: HashMap::with_hasher(seed),
+            pairs: Slab::new(),
+            pair_of: HashMap::with_hasher(seed),
+            links: Slab::new(),
+            link_of: HashMap::with_hasher(seed),
+            asked: HashMap::with_hasher(seed),
+            verifying: 0,
+            waiting_bytes: 0,
+            timers: Timers::default(),
+            drain: DrainPhase::Running,
+            outputs: VecDeque::new(),
+            dirty: VecDeque::new(),
+            envelopes,
+            scratch: Scratch::default(),
+            arena: Bump::new(),
+            stream_events: VecDeque::new(),
+            ours: StreamContext::ours(),
+            rereader: routing::rereader(cpu),
+        }
     }
+
     /// Names an accepted connection; `None` when a bound says that it must be closed at once.
     pub fn accept(&mut self, listener: Listener, peer: SocketAddr, now: Timestamp) -> Option<ConnId> {
-        let _ = (listener, peer, now);
-        unimplemented!()
+        let (face, side) = match listener {
+            Listener::Public => (Face::Inbound, Side::Federation),
+            Listener::Internal => (Face::FromBackend, Side::Internal),
+        };
+        let refused = match self.drain {
+            DrainPhase::Running if self.is_address_full(face, peer) => Some("too-many-unauthenticated"),
+            DrainPhase::Running => None,
+            _ => Some("shutdown"),
+        };
+        let id = if refused.is_none() { self.conns.reserve() } else { None };
+        let Some(id) = id else {
+            let reason = refused.unwrap_or("too-many-connections");
+            self.event(Event::ConnectionRefused { address: peer, reason });
+            return None;
+        };
+        self.add_conn(id, face, peer, Machine::Receiving(Receiving::new(side, None)), None, now);
+        if face == Face::Inbound {
+            *self.unproven.entry(peer.ip()).or_insert(0) += 1;
+        }
+        Some(id)
     }
+
     /// Takes one input.
     pub fn handle(&mut self, input: Input<'_>, now: Timestamp) {
-        let _ = (input, now);
-        unimplemented!()
+        match input {
+            Input::Received { conn, bytes } => self.received(conn, bytes, now),
+            Input::TlsEstablished { conn, peer } => self.tls_established(conn, peer, now),
+            Input::Connected { conn } => self.connected(conn, None, now),
+            Input::Eof { conn } => self.eof(conn, now),
+            Input::Broken { conn, breakage, detail } => self.broken(conn, breakage, detail, now),
+            Input::Flushed { conn } => self.flushed(conn, now),
+            Input::Answered { question, answer } => self.answered(&question, &answer, now),
+            Input::Post(envelope) => self.take_envelope(&envelope, now),
+            Input::Adopted { conn } => self.received(conn, &[], now),
+            Input::Timer => self.timer(now),
+            Input::Drain => self.begin_drain(now),
+        }
     }
+
     /// The next thing to do.
     pub fn next_output(&mut self) -> Option<Output> {
-        unimplemented!()
+        self.outputs.pop_front()
     }
+
     /// The next connection with something in its outbox.
     pub fn next_dirty(&mut self) -> Option<ConnId> {
-        unimplemented!()
+        loop {
+            let id = self.dirty.pop_front()?;
+            if let Some(conn) = self.conns.get_mut(id) {
+                conn.is_dirty = false;
+                return Some(id);
+            }
+        }
     }
-    /// Takes all of a connection's outbox; `out` is an empty buffer that takes its place.
-    pub fn take_outbox(&mut self, conn: ConnId, out: Outgoing) -> Outgoing {
-        let _ = (conn, out);
-        unimplemented!()
+
+    /// Takes all of a connection's outbox; the empty buffers of `out` take its place.
+    pub fn take_outbox(&mut self, id: ConnId, mut out: Outgoing) -> Outgoing {
+        out.received_at.clear();
+        let Some(conn) = self.conns.get_mut(id) else { return out };
+        out.bytes = conn.outbox.take(core::mem::take(&mut out.bytes), &mut out.received_at);
+        self.unblock_feeders(id);
+        out
     }
-    /// When `Input::Timer` is due.
+
+    /// When [`Input::Timer`] is due.
     pub fn deadline(&self) -> Option<Timestamp> {
-        unimplemented!()
+        self.timers.next()
     }
+
     /// Ends a tick: per-tick memory is reset, cross-shard envelopes become outputs.
     pub fn end_tick(&mut self) {
-        unimplemented!()
+        self.arena.reset();
+        for (number, envelope) in self.envelopes.iter_mut().enumerate() {
+            if !envelope.stanzas.is_empty() {
+                let envelope = core::mem::take(envelope);
+                self.outputs.push_back(Output::Post { to: ShardId(number as u16), envelope });
+            }
+        }
     }
-    /// Takes a stream out, after [`Output::HandOver`]; bytes that were read but not used go with it.
-    pub fn depart(&mut self, conn: ConnId) -> Option<Departed> {
-        let _ = conn;
-        unimplemented!()
-    }
-    /// Takes a stream in and names its connection here; follow with `Input::Adopted`.
-    pub fn adopt(&mut self, departed: Departed, now: Timestamp) -> ConnId {
-        let _ = (departed, now);
-        unimplemented!()
-    }
+
     /// Which way a connection goes (for the transit histogram).
     pub fn face(&self, conn: ConnId) -> Option<Face> {
-        let _ = conn;
-        unimplemented!()
+        self.conns.get(conn).map(|conn| conn.face)
     }
-    /// After `Drain`: whether all streams are gone.
-    pub fn is_drained(&self) -> bool {
-        unimplemented!()
+
+    /// Connections that exist, attempts included.
+    pub fn connections(&self) -> usize {
+        self.conns.len()
     }
+
     /// Every pair's account.
     pub fn accounts(&self) -> impl Iterator<Item = (&DomainPair, Account)> {
-        core::iter::empty()
+        self.pairs.iter().map(|(_, pair)| (&pair.name, pair.account))
+    }
+
+    fn is_address_full(&self, face: Face, peer: SocketAddr) -> bool {
+        let unproven = self.unproven.get(&peer.ip()).copied().unwrap_or(0);
+        face == Face::Inbound && unproven >= limits::UNAUTHENTICATED_PER_ADDRESS
+    }
+
+    /// Fills a reserved slot and watches its deadline.
+    fn add_conn(
+        &mut self,
+        id: ConnId,
+        face: Face,
+        address: SocketAddr,
+        machine: Machine,
+        link: Option<usize>,
+        now: Timestamp,
+    ) {
+        self.stream_count += 1;
+        let conn = Conn {
+            id,
+            face,
+            address,
+            stream: u64::from(self.shard.0) << 48 | self.stream_count,
+            machine,
+            phase: Phase::Streaming,
+            scanner: conn::fresh_scanner(self.cpu),
+            unread: Vec::new(),
+            outbox: Default::default(),
+            is_dirty: false,
+            link,
+            proven: Default::default(),
+            verifying: 0,
+            epoch: 0,
+            stanza_limit: None,
+            moved: false,
+            blocked_on: 0,
+            feeders: Vec::new(),
+            negotiate_by: Some(now + limits::NEGOTIATION),
+            close_by: None,
+            active_at: now,
+            cause: None,
+            opened: false,
+            is_unproven: face == Face::Inbound && link.is_none(),
+        };
+        self.timers.at(conn.deadline(), Watch::Conn(id));
+        self.conns.insert(Box::new(conn));
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn count(&mut self, reason: &'static str) {
+        self.event(Event::Refused { reason });
+    }
+
+    fn mark_dirty(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if !conn.is_dirty && !conn.outbox.bytes.is_empty() {
+            conn.is_dirty = true;
+            self.dirty.push_back(id);
+        }
     }
 }

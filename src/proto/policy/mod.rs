@@ -114,6 +114,40 @@ impl Policy {
         }
     }
 
+    /// What is demanded of streams with `remote`, whichever way its stanzas may flow.
+    pub fn terms(&self, remote: &Domain) -> Terms {
+        self.rule(remote).0.terms()
+    }
+
+    /// The least that any peer must do about TLS: what holds before a peer has said who it is.
+    pub fn laxest_tls(&self) -> TlsTerms {
+        let lax = |tls: TlsTerms| match tls {
+            TlsTerms::Required => 2,
+            TlsTerms::Optional => 1,
+            TlsTerms::None => 0,
+        };
+        let all = self.partners.iter().map(|partner| partner.rule.tls);
+        match all.fold(lax(self.default.tls), |least, tls| least.min(lax(tls))) {
+            2 => TlsTerms::Required,
+            // A peer that may go without must still be able to choose TLS as long as anyone may use it.
+            _ => TlsTerms::Optional,
+        }
+    }
+
+    /// The terms of a peer that has not said who it is; it is judged again when it has.
+    pub fn laxest(&self) -> Terms {
+        let any = |method| {
+            let mut rules = self.partners.iter().map(|partner| &partner.rule).chain([&self.default]);
+            rules.any(|rule| rule.methods.contains(&method))
+        };
+        Terms {
+            tls: self.laxest_tls(),
+            external: any(Method::External),
+            dialback: any(Method::Dialback),
+            dialback_first: false,
+        }
+    }
+
     fn rule(&self, remote: &Domain) -> (&Rule, Reason) {
         let exact = self.partners.iter().find(|p| !p.subdomains && p.domain == *remote);
         if let Some(partner) = exact {

@@ -1,0 +1,186 @@
+//! A link: the outbound stream towards one target, from the first DNS question to its end.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use crate::event::ConnId;
+use crate::address::{Domain, DomainPair};
+use crate::dialback::{DialbackError, Requests, Verifications};
+use crate::discover::{Discovery, Transport, Unreachable};
+use crate::limits;
+use crate::route::bounce::StanzaError;
+use crate::route::pair::PairIndex;
+use crate::time::Timestamp;
+
+/// Where a link leads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
+    /// Stanzas of one pair to a remote domain.
+    Federation(DomainPair),
+    /// Dialback verifications only: from our domain to the remote one.
+    Verification(DomainPair),
+    /// A backend, for all pairs.
+    Backend(usize),
+}
+
+/// How far a link is.
+#[derive(Debug)]
+pub(crate) enum LinkState {
+    /// No stream, and none wanted.
+    Idle,
+    /// Looking for a server, connecting, negotiating: the search says what is left.
+    Making(Making),
+    /// The stream carries dialback elements or stanzas.
+    Ready(ConnId),
+    /// Failed not long ago; stanzas are answered at once until then.
+    BackedOff(Timestamp),
+}
+
+/// A stream in the making.
+#[derive(Debug)]
+pub(crate) struct Making {
+    pub(crate) search: Discovery,
+    /// TCP (or direct TLS) attempts under way.
+    pub(crate) attempts: Vec<Attempt>,
+    /// The attempt that connected and negotiates.
+    pub(crate) connected: Option<Attempt>,
+    /// The search wants to be asked again at this time.
+    pub(crate) wait_until: Option<Timestamp>,
+    /// What the last attempt that had connected died of.
+    pub(crate) last_failure: Option<Failure>,
+}
+
+/// One connection attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) conn: ConnId,
+    pub(crate) address: SocketAddr,
+    pub(crate) transport: Transport,
+    pub(crate) give_up_at: Timestamp,
+}
+
+/// Why a link could not be made or kept, as senders and verifiers are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// For the stanzas that waited.
+    pub(crate) error: StanzaError,
+    /// The word of log and counter.
+    pub(crate) reason: &'static str,
+}
+
+impl Failure {
+    pub(crate) const fn timeout(reason: &'static str) -> Self {
+        Self { error: StanzaError::RemoteServerTimeout, reason }
+    }
+
+    pub(crate) const fn not_found(reason: &'static str) -> Self {
+        Self { error: StanzaError::RemoteServerNotFound, reason }
+    }
+}
+
+impl Failure {
+    /// What a Receiving Server says when its verification met this. XEP-0220 §2.5.
+    pub(crate) fn as_dialback(self) -> DialbackError {
+        match (self.error, self.reason) {
+            (StanzaError::RemoteServerNotFound, _) => DialbackError::RemoteServerNotFound,
+            (_, "connect-failed" | "ssrf-blocked") => DialbackError::RemoteConnectionFailed,
+            _ => DialbackError::RemoteServerTimeout,
+        }
+    }
+}
+
+impl From<Unreachable> for Failure {
+    fn from(unreachable: Unreachable) -> Self {
+        match unreachable {
+            Unreachable::NotFound => Self::not_found("dns-not-found"),
+            Unreachable::NoAnswer => Self::timeout("dns-no-answer"),
+            Unreachable::Forbidden => Self::timeout("ssrf-blocked"),
+            Unreachable::Failed => Self::timeout("connect-failed"),
+        }
+    }
+}
+
+/// A `db:result` that waits for our verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The stream that it came on.
+    pub(crate) conn: ConnId,
+    /// Which of the streams on that connection: see `Conn::epoch`.
+    pub(crate) epoch: u32,
+}
+
+/// A verification that waits for its link.
+#[derive(Debug)]
+pub(crate) struct PendingVerification {
+    pub(crate) origin: Origin,
+    pub(crate) pair: DomainPair,
+    pub(crate) id: String,
+    pub(crate) key: String,
+}
+
+/// One link.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) target: Target,
+    pub(crate) state: LinkState,
+    /// Pairs whose stanzas go out on it.
+    pub(crate) pairs: Vec<PairIndex>,
+    pub(crate) requests: Requests,
+    pub(crate) verifications: Verifications<Origin>,
+    pub(crate) pending: Vec<PendingVerification>,
+    /// Failures in a row.
+    pub(crate) failures: u32,
+    /// What it died of last.
+    pub(crate) failure: Failure,
+    /// Last time that it was of use.
+    pub(crate) used_at: Timestamp,
+    /// All open verifications must be answered by then.
+    pub(crate) verify_by: Option<Timestamp>,
+    /// A timer is set for then.
+    pub(crate) watched_at: Option<Timestamp>,
+}
+
+impl Link {
+    pub(crate) fn new(target: Target, now: Timestamp) -> Self {
+        Self {
+            target,
+            state: LinkState::Idle,
+            pairs: Vec::new(),
+            requests: Requests::default(),
+            verifications: Verifications::default(),
+            pending: Vec::new(),
+            failures: 0,
+            failure: Failure::timeout("connect-failed"),
+            used_at: now,
+            verify_by: None,
+            watched_at: None,
+        }
+    }
+
+    /// Our domain and the peer's, for a link with a pair of its own.
+    pub(crate) fn domains(&self) -> Option<(&Domain, &Domain)> {
+        match &self.target {
+            Target::Federation(pair) | Target::Verification(pair) => Some((&pair.from, &pair.to)),
+            Target::Backend(_) => None,
+        }
+    }
+
+    /// Pause after the current failure: doubles from [`limits::BACKOFF_FIRST`] to [`limits::BACKOFF_LAST`], and
+    /// `jitter` (0 to 255) takes up to a half of it off. A backend is near: it is tried again sooner. RFC 6120 §3.3.
+    pub(crate) fn backoff(&self, jitter: u8) -> Duration {
+        let doublings = self.failures.saturating_sub(1).min(16);
+        let last = match self.target {
+            Target::Backend(_) => limits::BACKEND_BACKOFF_LAST,
+            Target::Federation(_) | Target::Verification(_) => limits::BACKOFF_LAST,
+        };
+        let full = (limits::BACKOFF_FIRST * 2u32.pow(doublings)).min(last);
+        full - full * u32::from(jitter) / 512
+    }
+
+    /// Nothing is queued, asked or open on it.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.pairs.is_empty() && self.pending.is_empty() && self.verifications.is_empty()
+    }
+}

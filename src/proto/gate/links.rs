@@ -1,0 +1,509 @@
+//! Outbound streams: search, connect, negotiate, authorise pairs, retry.
+
+use alloc::vec::Vec;
+
+use super::link::{Attempt, Failure, Link, LinkState, Making, Target};
+use super::machine::Machine;
+use super::timers::Watch;
+use super::{Gate, Output, TlsClient, conn};
+use crate::address::Domain;
+use crate::dialback::Outcome;
+use crate::discover::{Action, Answer, Discovery, Egress, Question, Transport};
+use crate::event::{ConnId, Event, Face};
+use crate::limits;
+use crate::proof::DomainVerified;
+use crate::route::bounce::StanzaError;
+use crate::route::pair::{PairIndex, PairState, Way};
+use crate::stream::{Condition, Initiating, Intent, PeerCertificate, Side, StreamError, Terms, TlsTerms};
+use crate::time::Timestamp;
+
+impl Gate {
+    /// The link of a target; made if there is none.
+    pub(super) fn link_for(&mut self, target: Target, now: Timestamp) -> usize {
+        if let Some(link) = self.link_of.get(&target) {
+            return *link;
+        }
+        let link = self.links.insert(Link::new(target.clone(), now));
+        self.link_of.insert(target, link);
+        link
+    }
+
+    /// The link on which a pair's stanzas go out.
+    pub(super) fn link_for_pair(&mut self, index: PairIndex, now: Timestamp) -> usize {
+        let pair = &self.pairs[index.0 as usize];
+        if let Some(link) = pair.link {
+            return link;
+        }
+        let target = match pair.way {
+            Way::Remote => Target::Federation(pair.name.clone()),
+            Way::Backend(backend) => Target::Backend(backend),
+        };
+        let link = self.link_for(target, now);
+        self.links[link].pairs.push(index);
+        self.pairs[index.0 as usize].link = Some(link);
+        link
+    }
+
+    /// A pair was forgotten.
+    pub(super) fn unlink(&mut self, link: usize, index: PairIndex) {
+        if let Some(entry) = self.links.get_mut(link) {
+            entry.pairs.retain(|other| *other != index);
+            self.forget_link_if_unused(link);
+        }
+    }
+
+    /// Something waits for this link: begin to make it, or ask for what is new on it.
+    pub(super) fn want(&mut self, link: usize, now: Timestamp) {
+        match self.links[link].state {
+            LinkState::Idle => self.begin(link, now),
+            LinkState::BackedOff(until) if until <= now => self.begin(link, now),
+            LinkState::BackedOff(_) | LinkState::Making(_) => self.watch_link(link),
+            LinkState::Ready(_) => self.authorise(link, now),
+        }
+    }
+
+    fn begin(&mut self, link: usize, now: Timestamp) {
+        let search = match &self.links[link].target {
+            Target::Federation(pair) | Target::Verification(pair) => {
+                let seed = self.ids.next_u64();
+                Discovery::new(&pair.to, seed, self.direct_tls)
+            }
+            Target::Backend(backend) => Discovery::fixed(self.realm.backends[*backend].address),
+        };
+        let making =
+            Making { search, attempts: Vec::new(), connected: None, wait_until: None, last_failure: None };
+        self.links[link].state = LinkState::Making(making);
+        self.step(link, now);
+    }
+
+    /// Does what the search wants, until it waits.
+    fn step(&mut self, link: usize, now: Timestamp) {
+        // A backend's address is the operator's own word; only what strangers' DNS says is filtered.
+        let any = Egress { allow: alloc::vec![(EVERY_V4, 0), (EVERY_V6, 0)], own: Vec::new() };
+        loop {
+            let entry = &mut self.links[link];
+            let LinkState::Making(making) = &mut entry.state else { return };
+            if making.connected.is_some() {
+                return self.watch_link(link);
+            }
+            let egress = if matches!(entry.target, Target::Backend(_)) { &any } else { &self.realm.egress };
+            match making.search.next(egress, now) {
+                Action::Ask(question) => self.ask(link, question),
+                Action::Connect { address, transport } => self.connect(link, address, transport, now),
+                Action::Wait(until) => {
+                    making.wait_until = until;
+                    return self.watch_link(link);
+                }
+                Action::Exhausted(_) if !making.attempts.is_empty() => {
+                    making.wait_until = None;
+                    return self.watch_link(link);
+                }
+                Action::Exhausted(unreachable) => {
+                    let failure = making.last_failure.unwrap_or(unreachable.into());
+                    return self.link_failed(link, failure, now);
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, link: usize, question: Question) {
+        let waiting = self.asked.entry(question.clone()).or_default();
+        let is_new = waiting.is_empty();
+        if !waiting.contains(&link) {
+            waiting.push(link);
+        }
+        if is_new {
+            self.outputs.push_back(Output::Ask(question));
+        }
+    }
+
+    /// The DNS answered.
+    pub(super) fn answered(&mut self, question: &Question, answer: &Answer, now: Timestamp) {
+        for link in self.asked.remove(question).unwrap_or_default() {
+            let Some(entry) = self.links.get_mut(link) else { continue };
+            if let LinkState::Making(making) = &mut entry.state {
+                making.search.handle_answer(question, answer);
+                self.step(link, now);
+            }
+        }
+    }
+
+    fn connect(&mut self, link: usize, address: core::net::SocketAddr, transport: Transport, now: Timestamp) {
+        let Some(id) = self.conns.reserve() else {
+            if let LinkState::Making(making) = &mut self.links[link].state {
+                making.search.attempt_failed(address, now);
+                making.last_failure = Some(Failure::timeout("too-many-connections"));
+            }
+            return;
+        };
+        let face = match self.links[link].target {
+            Target::Backend(_) => Face::ToBackend,
+            Target::Federation(_) | Target::Verification(_) => Face::Outbound,
+        };
+        self.add_conn(id, face, address, Machine::Connecting, Some(link), now);
+        let direct_tls = match transport {
+            Transport::StartTls => None,
+            Transport::DirectTls => self.tls_names(id).map(|names| TlsClient { alpn: true, ..names }),
+        };
+        if let LinkState::Making(making) = &mut self.links[link].state {
+            making.attempts.push(Attempt { conn: id, address, transport, give_up_at: now + limits::CONNECT_TIMEOUT });
+        }
+        self.outputs.push_back(Output::Connect { conn: id, address, direct_tls });
+    }
+
+    /// The names for a TLS handshake that we begin on this connection; `None` where the peer begins it.
+    pub(super) fn tls_names(&self, id: ConnId) -> Option<TlsClient> {
+        let link = self.links.get(self.conns.get(id)?.link?)?;
+        let (local, server_name) = match (&link.target, link.domains()) {
+            (Target::Backend(backend), _) => {
+                let (remote, local) = self.backend_names(link, *backend)?;
+                (remote, local)
+            }
+            (_, Some((local, remote))) => (local.clone(), remote.clone()),
+            (_, None) => return None,
+        };
+        Some(TlsClient { server_name, local, alpn: false })
+    }
+
+    /// The domains in a stream header towards a backend: those of the first pair that goes on it.
+    fn backend_names(&self, link: &Link, backend: usize) -> Option<(Domain, Domain)> {
+        let first = link.pairs.iter().find(|index| !matches!(self.pairs[index.0 as usize].state, PairState::Idle));
+        if let Some(index) = first.or(link.pairs.first()) {
+            let pair = &self.pairs[index.0 as usize].name;
+            return Some((pair.from.clone(), pair.to.clone()));
+        }
+        // Only verifications: in the name of the first target, towards the sender that is to be verified.
+        let pending = link.pending.first()?;
+        debug_assert_eq!(self.realm.backend(&pending.pair.from), Some(backend));
+        Some((pending.pair.to.clone(), pending.pair.from.clone()))
+    }
+
+    /// An attempt succeeded; the others are given up.
+    pub(super) fn connected(&mut self, id: ConnId, tls: Option<PeerCertificate>, now: Timestamp) {
+        let Some(link) = self.conns.get(id).and_then(|conn| conn.link) else { return };
+        let LinkState::Making(making) = &mut self.links[link].state else { return };
+        let Some(at) = making.attempts.iter().position(|attempt| attempt.conn == id) else { return };
+        let won = making.attempts.swap_remove(at);
+        making.search.attempt_connected(won.address);
+        making.connected = Some(won);
+        let lost = core::mem::take(&mut making.attempts);
+        for attempt in lost {
+            self.drop_silently(attempt.conn, now);
+        }
+        let Some(intent) = self.intent(link) else {
+            return self.fail(id, StreamError::us(Condition::InternalServerError, "nothing waits for the stream"), now);
+        };
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.machine = Machine::Initiating(Initiating::new(intent, tls));
+            conn.negotiate_by = Some(now + limits::NEGOTIATION);
+        }
+        self.drive(id, now, |machine, _, world| {
+            if let Machine::Initiating(machine) = machine {
+                machine.start(world);
+            }
+            Ok(())
+        });
+    }
+
+    fn intent(&self, link: usize) -> Option<Intent> {
+        let link = &self.links[link];
+        match &link.target {
+            Target::Federation(pair) => {
+                let (from, to) = (pair.from.clone(), pair.to.clone());
+                let terms = self.realm.terms(&to);
+                Some(Intent { side: Side::Federation, from, to, terms, dialback_only: false })
+            }
+            Target::Verification(pair) => {
+                let (from, to) = (pair.from.clone(), pair.to.clone());
+                let terms = Terms { dialback: true, ..self.realm.terms(&to) };
+                Some(Intent { side: Side::Federation, from, to, terms, dialback_only: true })
+            }
+            Target::Backend(backend) => {
+                let (from, to) = self.backend_names(link, *backend)?;
+                let tls = match self.realm.backends[*backend].starttls {
+                    true => TlsTerms::Required,
+                    false => TlsTerms::None,
+                };
+                let terms = Terms { tls, external: false, dialback: true, dialback_first: true };
+                Some(Intent { side: Side::Internal, from, to, terms, dialback_only: true })
+            }
+        }
+    }
+
+    /// The stream may carry dialback: pairs are asked for, verifications are sent.
+    pub(super) fn link_negotiated(&mut self, id: ConnId, now: Timestamp) {
+        let Some(link) = self.make_ready(id, now) else { return };
+        self.authorise(link, now);
+    }
+
+    /// SASL EXTERNAL succeeded: the link's pair may go out.
+    pub(super) fn link_proven(&mut self, id: ConnId, proof: DomainVerified, now: Timestamp) {
+        let Some(link) = self.make_ready(id, now) else { return };
+        let index = self.links[link].pairs.iter().copied().find(|index| {
+            let pair = &self.pairs[index.0 as usize];
+            pair.name == *proof.pair()
+        });
+        if let Some(index) = index {
+            self.pair_granted(link, id, index, proof, now);
+        }
+    }
+
+    fn make_ready(&mut self, id: ConnId, now: Timestamp) -> Option<usize> {
+        let stanza_bytes_max = self.stanza_bytes_max;
+        let conn = self.conns.get_mut(id)?;
+        let link = conn.link?;
+        conn.negotiate_by = None;
+        conn.scanner.set_limits(conn::stanza_limits(stanza_bytes_max));
+        if let Machine::Initiating(machine) = &conn.machine {
+            conn.stanza_limit = machine.peer_stanza_limit();
+        }
+        let entry = &mut self.links[link];
+        entry.state = LinkState::Ready(id);
+        entry.used_at = now;
+        Some(link)
+    }
+
+    /// Sends what dialback needs on a ready link: a request for each pair that wants to go out, and verifications.
+    fn authorise(&mut self, link: usize, now: Timestamp) {
+        let entry = &mut self.links[link];
+        let LinkState::Ready(id) = entry.state else { return };
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Machine::Initiating(machine) = &conn.machine else { return };
+        if machine.takes_dialback().is_err() {
+            return self.watch_link(link);
+        }
+        let secret = match entry.target {
+            Target::Backend(_) => &self.internal_secret,
+            Target::Federation(_) | Target::Verification(_) => &self.public_secret,
+        };
+        let stream_id = machine.id().unwrap_or_default();
+        for index in &entry.pairs {
+            let pair = &mut self.pairs[index.0 as usize];
+            if matches!(pair.state, PairState::Wanted) {
+                entry.requests.request(&pair.name, secret, stream_id, &mut conn.outbox.bytes);
+                pair.state = PairState::Asked(now);
+            }
+        }
+        for pending in entry.pending.drain(..) {
+            let out = &mut conn.outbox.bytes;
+            entry.verifications.ask(&pending.pair, &pending.id, &pending.key, pending.origin, out);
+            entry.verify_by.get_or_insert(now + limits::DIALBACK);
+            entry.used_at = now;
+        }
+        self.mark_dirty(id);
+        self.watch_link(link);
+    }
+
+    /// The peer takes a pair's stanzas.
+    pub(super) fn pair_granted(&mut self, link: usize, id: ConnId, index: PairIndex, proof: DomainVerified, now: Timestamp) {
+        let entry = &mut self.links[link];
+        entry.failures = 0;
+        let Some(conn) = self.conns.get(id) else { return };
+        let (stream, face) = (conn.stream, conn.face);
+        let (pair, method) = (proof.pair().clone(), proof.method());
+        self.event(Event::PairProven { stream, face, pair, method });
+        self.open_pair(index, proof, id, now);
+    }
+
+    /// The peer does not take a pair's stanzas. XEP-0220 §2.1.1.
+    pub(super) fn pair_denied(&mut self, link: usize, id: ConnId, index: PairIndex, outcome: Outcome, now: Timestamp) {
+        let (error, reason) = match outcome {
+            Outcome::Valid | Outcome::Invalid => (StanzaError::InternalServerError, "dialback-invalid"),
+            Outcome::Error(_) => (StanzaError::RemoteServerTimeout, "dialback-error"),
+        };
+        if let Some(conn) = self.conns.get(id) {
+            let (stream, face, pair) = (conn.stream, conn.face, self.pairs[index.0 as usize].name.clone());
+            self.event(Event::PairRefused { stream, face, pair, reason });
+        }
+        if matches!(self.links[link].target, Target::Federation(_)) {
+            // The stream was for this pair alone.
+            self.close_stream(id, now);
+            return self.link_failed(link, Failure { error, reason }, now);
+        }
+        self.pairs[index.0 as usize].state = PairState::Idle;
+        self.bounce_waiting(index, error, reason, now);
+    }
+
+    /// An attempt or a negotiation ended without success: on to the next address.
+    pub(super) fn attempt_ended(&mut self, link: usize, id: ConnId, failure: Failure, now: Timestamp) {
+        let Some(entry) = self.links.get_mut(link) else { return };
+        let LinkState::Making(making) = &mut entry.state else { return };
+        let ended = match making.attempts.iter().position(|attempt| attempt.conn == id) {
+            Some(at) => Some(making.attempts.swap_remove(at)),
+            None if making.connected.is_some_and(|attempt| attempt.conn == id) => making.connected.take(),
+            None => None,
+        };
+        let Some(attempt) = ended else { return };
+        making.last_failure = Some(failure);
+        making.search.attempt_failed(attempt.address, now);
+        self.step(link, now);
+    }
+
+    /// The link's ready stream ended. What it had not taken is in the waiting rooms again; a new stream is made for it,
+    /// unless `failure` says why that is no use.
+    pub(super) fn link_down(&mut self, link: usize, failure: Option<Failure>, now: Timestamp) {
+        let Some(entry) = self.links.get_mut(link) else { return };
+        let young = now.since(entry.used_at) < limits::BACKOFF_FIRST && entry.failures > 0;
+        entry.requests = Default::default();
+        entry.verify_by = None;
+        entry.state = LinkState::Idle;
+        let lost = entry.verifications.drain();
+        let mut is_wanted = !entry.pending.is_empty();
+        for index in entry.pairs.clone() {
+            let pair = &mut self.pairs[index.0 as usize];
+            let waits = !pair.waiting.is_empty();
+            pair.state = if waits { PairState::Wanted } else { PairState::Idle };
+            is_wanted |= waits;
+        }
+        for (origin, pair) in lost {
+            self.verification_failed(origin, &pair, crate::dialback::DialbackError::RemoteServerTimeout, now);
+        }
+        match failure {
+            Some(failure) if is_wanted => self.link_failed(link, failure, now),
+            None if is_wanted && young => self.link_failed(link, Failure::timeout("stream-broken"), now),
+            None if is_wanted => {
+                self.links[link].failures += 1;
+                self.want(link, now);
+            }
+            _ => self.forget_link_if_unused(link),
+        }
+    }
+
+    /// Nothing is left to try: what waits is answered, and the failure is remembered for a while.
+    pub(super) fn link_failed(&mut self, link: usize, failure: Failure, now: Timestamp) {
+        let jitter = self.ids.next_u8();
+        let entry = &mut self.links[link];
+        entry.failures += 1;
+        entry.failure = failure;
+        entry.state = LinkState::BackedOff(now + entry.backoff(jitter));
+        let pairs = entry.pairs.clone();
+        let pending = core::mem::take(&mut entry.pending);
+        let lost = entry.verifications.drain();
+        entry.verify_by = None;
+        let error = failure.as_dialback();
+        let lost = lost.into_iter().chain(pending.into_iter().map(|pending| (pending.origin, pending.pair)));
+        for (origin, pair) in lost.collect::<Vec<_>>() {
+            self.verification_failed(origin, &pair, error, now);
+        }
+        for index in pairs {
+            let pair = &mut self.pairs[index.0 as usize];
+            pair.state = PairState::Idle;
+            if !pair.waiting.is_empty() {
+                let pair = pair.name.clone();
+                self.event(Event::Unreachable { pair, reason: failure.reason });
+                self.bounce_waiting(index, failure.error, failure.reason, now);
+            }
+        }
+        self.watch_link(link);
+    }
+
+    /// A link that nothing refers to is forgotten (after its back-off, so that the failure is remembered).
+    pub(super) fn forget_link_if_unused(&mut self, link: usize) {
+        let Some(entry) = self.links.get(link) else { return };
+        let is_idle = matches!(entry.state, LinkState::Idle);
+        if is_idle && entry.is_unused() && !matches!(entry.target, Target::Backend(_)) {
+            let entry = self.links.remove(link);
+            self.link_of.remove(&entry.target);
+        }
+    }
+
+    /// Sets the timer for the link's earliest deadline.
+    pub(super) fn watch_link(&mut self, link: usize) {
+        let Some(entry) = self.links.get(link) else { return };
+        let mut next: Option<Timestamp> = entry.verify_by;
+        let mut earlier = |when: Timestamp| next = Some(next.map_or(when, |next| next.min(when)));
+        match &entry.state {
+            LinkState::Idle => {}
+            LinkState::Making(making) => {
+                making.wait_until.into_iter().for_each(&mut earlier);
+                making.attempts.iter().for_each(|attempt| earlier(attempt.give_up_at));
+            }
+            LinkState::Ready(_) if matches!(entry.target, Target::Verification(_)) => {
+                earlier(entry.used_at + limits::VERIFICATION_IDLE);
+            }
+            LinkState::Ready(_) => {}
+            LinkState::BackedOff(until) => earlier(*until),
+        }
+        for index in &entry.pairs {
+            let pair = &self.pairs[index.0 as usize];
+            pair.waiting.oldest().into_iter().for_each(|oldest| earlier(oldest + limits::WAITING));
+            if let PairState::Asked(since) = pair.state {
+                earlier(since + limits::DIALBACK);
+            }
+        }
+        let Some(next) = next else { return };
+        let entry = &mut self.links[link];
+        if entry.watched_at.is_none_or(|watched| next < watched) {
+            entry.watched_at = Some(next);
+            self.timers.at(next, Watch::Link(link));
+        }
+    }
+
+    /// Looks what is due on a link.
+    pub(super) fn check_link(&mut self, link: usize, now: Timestamp) {
+        let Some(entry) = self.links.get_mut(link) else { return };
+        if entry.watched_at.is_some_and(|watched| watched > now) {
+            return;
+        }
+        entry.watched_at = None;
+        self.check_making(link, now);
+        self.check_pairs(link, now);
+        self.check_verifications(link, now);
+        if let Some(entry) = self.links.get_mut(link) {
+            if matches!(entry.state, LinkState::BackedOff(until) if until <= now) {
+                entry.state = LinkState::Idle;
+                self.forget_link_if_unused(link);
+            }
+            self.watch_link(link);
+        }
+    }
+
+    fn check_making(&mut self, link: usize, now: Timestamp) {
+        let LinkState::Making(making) = &self.links[link].state else { return };
+        let late: Vec<ConnId> =
+            making.attempts.iter().filter(|attempt| attempt.give_up_at <= now).map(|attempt| attempt.conn).collect();
+        for id in late {
+            self.drop_silently(id, now);
+            self.attempt_ended(link, id, Failure::timeout("connect-timeout"), now);
+        }
+        self.step(link, now);
+    }
+
+    fn check_pairs(&mut self, link: usize, now: Timestamp) {
+        for index in self.links[link].pairs.clone() {
+            let pair = &self.pairs[index.0 as usize];
+            let is_old = pair.waiting.oldest().is_some_and(|oldest| oldest + limits::WAITING <= now);
+            let unanswered = matches!(pair.state, PairState::Asked(since) if since + limits::DIALBACK <= now);
+            let LinkState::Ready(id) = self.links[link].state else {
+                if is_old {
+                    self.bounce_waiting(index, StanzaError::RemoteServerTimeout, "no-stream-in-time", now);
+                }
+                continue;
+            };
+            if unanswered {
+                let timeout = crate::dialback::DialbackError::RemoteServerTimeout;
+                self.pair_denied(link, id, index, Outcome::Error(timeout), now);
+            }
+        }
+    }
+
+    fn check_verifications(&mut self, link: usize, now: Timestamp) {
+        let Some(entry) = self.links.get_mut(link) else { return };
+        if entry.verify_by.is_some_and(|by| by <= now) {
+            entry.verify_by = None;
+            let error = crate::dialback::DialbackError::RemoteServerTimeout;
+            for (origin, pair) in entry.verifications.drain() {
+                self.verification_failed(origin, &pair, error, now);
+            }
+        }
+        let Some(entry) = self.links.get(link) else { return };
+        let is_idle = entry.is_unused() && entry.used_at + limits::VERIFICATION_IDLE <= now;
+        if let (LinkState::Ready(id), Target::Verification(_), true) = (&entry.state, &entry.target, is_idle) {
+            let id = *id;
+            self.close_stream(id, now);
+        }
+    }
+}
+
+const EVERY_V4: core::net::IpAddr = core::net::IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED);
+const EVERY_V6: core::net::IpAddr = core::net::IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED);

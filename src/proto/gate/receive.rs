@@ -1,0 +1,236 @@
+//! From bytes to elements to the stream machine, and what the machine says.
+
+use alloc::vec::Vec;
+
+use super::conn::{self, Phase};
+use super::link::Failure;
+use super::machine::Machine;
+use super::{Gate, Output};
+use crate::event::{CloseCause, ConnId, Event, Face};
+use crate::proof::DomainVerified;
+use crate::scan::{Element, Kind, Step, StreamContext};
+use crate::stream::{Condition, PeerCertificate, Receiving, Side, StreamError, StreamEvent, Untrusted, World};
+use crate::time::Timestamp;
+
+impl Gate {
+    /// Plaintext came: every complete element in it is dealt with, the rest is kept.
+    pub(super) fn received(&mut self, id: ConnId, bytes: &[u8], now: Timestamp) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.active_at = now;
+        if conn.phase == Phase::Securing {
+            return;
+        }
+        let mut kept = core::mem::take(&mut conn.unread);
+        if kept.is_empty() {
+            let used = self.consume(id, bytes, now);
+            if let Some(conn) = self.conns.get_mut(id) {
+                conn.unread = bytes[used..].to_vec();
+            }
+        } else {
+            kept.extend_from_slice(bytes);
+            let used = self.consume(id, &kept, now);
+            if let Some(conn) = self.conns.get_mut(id) {
+                kept.drain(..used);
+                // An idle stream owns no buffer.
+                conn.unread = if kept.is_empty() { Vec::new() } else { kept };
+            }
+        }
+    }
+
+    /// Steps through `input` and returns how much of it is done with.
+    fn consume(&mut self, id: ConnId, input: &[u8], now: Timestamp) -> usize {
+        let mut at = 0;
+        loop {
+            let Some(conn) = self.conns.get_mut(id) else { return input.len() };
+            match conn.phase {
+                Phase::Streaming => {}
+                // RFC 6120 §5.4.3.3: what came in clear after the command is not looked at.
+                Phase::Securing => return input.len(),
+                Phase::Moving => return at,
+            }
+            let rest = &input[at..];
+            match conn.scanner.scan(&mut self.scratch, rest) {
+                Ok(Step::NeedMore { keep_from }) => return at + keep_from,
+                Ok(Step::Header(header)) => {
+                    at += header.end;
+                    self.drive(id, now, |machine, context, world| machine.header(&header, context, world));
+                }
+                Ok(Step::Close { end }) => {
+                    at += end;
+                    self.drive(id, now, |machine, _, world| {
+                        machine.peer_closed(world);
+                        Ok(())
+                    });
+                }
+                Ok(Step::Element(element)) => {
+                    if self.must_move(id, element.kind) {
+                        return at;
+                    }
+                    at += element.end;
+                    self.element(id, &element, now);
+                }
+                Err(error) => {
+                    self.fail(id, error.into(), now);
+                    return input.len();
+                }
+            }
+        }
+    }
+
+    fn element(&mut self, id: ConnId, element: &Element<'_>, now: Timestamp) {
+        match element.kind {
+            Kind::Message | Kind::Presence | Kind::Iq => self.stanza(id, element, now),
+            Kind::DialbackResult | Kind::DialbackVerify => self.dialback(id, element, now),
+            Kind::StreamError | Kind::Features | Kind::StartTls | Kind::Sasl | Kind::Other => {
+                self.drive(id, now, |machine, context, world| machine.element(element, context, world));
+            }
+        }
+    }
+
+    /// Lets the machine of a connection work, then does what it said.
+    pub(super) fn drive(
+        &mut self,
+        id: ConnId,
+        now: Timestamp,
+        work: impl FnOnce(&mut Machine, &StreamContext, &mut World<'_>) -> Result<(), StreamError>,
+    ) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let ids = &mut self.ids;
+        let mut world = World {
+            out: &mut conn.outbox.bytes,
+            events: &mut self.stream_events,
+            rules: &self.realm,
+            entropy: &mut || ids.next(),
+        };
+        let result = work(&mut conn.machine, conn.scanner.context(), &mut world);
+        let events = core::mem::take(&mut self.stream_events);
+        self.mark_dirty(id);
+        for event in events {
+            self.stream_event(id, event, now);
+        }
+        if let Err(error) = result {
+            self.fail(id, error, now);
+        }
+        self.finish_if_over(id, now);
+    }
+
+    fn stream_event(&mut self, id: ConnId, event: StreamEvent, now: Timestamp) {
+        match event {
+            StreamEvent::Opened => self.opened(id),
+            StreamEvent::StartTls => self.start_tls(id),
+            StreamEvent::Restart => self.restart(id),
+            StreamEvent::Negotiated => self.link_negotiated(id, now),
+            StreamEvent::Proven(witness) => {
+                let verified = DomainVerified::from(witness);
+                match self.conns.get(id).map(|conn| conn.face) {
+                    Some(Face::Inbound | Face::FromBackend) => self.prove(id, verified, now),
+                    Some(Face::Outbound | Face::ToBackend) => self.link_proven(id, verified, now),
+                    None => {}
+                }
+            }
+            StreamEvent::SaslFailed(failure) => {
+                let Some(conn) = self.conns.get(id) else { return };
+                let (stream, face) = (conn.stream, conn.face);
+                let remote = self.remote_of(id);
+                let certificate = self.certificate_fault(id);
+                self.event(Event::SaslFailed { stream, face, remote, failure, certificate });
+            }
+            StreamEvent::PeerClosed => self.peer_closed(id, now),
+            StreamEvent::PeerError(condition) => self.peer_error(id, condition, now),
+        }
+    }
+
+    fn opened(&mut self, id: ConnId) {
+        let remote = self.remote_of(id);
+        let local = self.local_of(id);
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        // A stream restarts after TLS and SASL; it is announced when it stands on what it will stand on.
+        if conn.opened && !conn.is_encrypted_now() {
+            return;
+        }
+        let again = core::mem::replace(&mut conn.opened, true);
+        if again {
+            return;
+        }
+        let event = Event::StreamOpened {
+            stream: conn.stream,
+            face: conn.face,
+            address: conn.address,
+            local,
+            remote,
+            encrypted: conn.is_encrypted_now(),
+        };
+        self.event(event);
+    }
+
+    fn start_tls(&mut self, id: ConnId) {
+        let client = self.tls_names(id);
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.phase = Phase::Securing;
+        // TCP-24, TCP-25: nothing from before TLS survives it.
+        conn.unread = Vec::new();
+        conn.opened = false;
+        self.outputs.push_back(Output::StartTls { conn: id, client });
+    }
+
+    fn restart(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.scanner = conn::fresh_scanner(self.cpu);
+        conn.epoch += 1;
+    }
+
+    /// TLS is up: the stream begins anew, with nothing from before. RFC 6120 §5.4.3.3.
+    pub(super) fn tls_established(&mut self, id: ConnId, peer: PeerCertificate, now: Timestamp) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.active_at = now;
+        match (conn.phase, &conn.machine) {
+            (Phase::Securing, _) => {
+                conn.phase = Phase::Streaming;
+                self.restart(id);
+                self.drive(id, now, |machine, _, world| {
+                    machine.tls_established(peer, world);
+                    Ok(())
+                });
+            }
+            (_, Machine::Connecting) => self.connected(id, Some(peer), now),
+            (_, Machine::Receiving(_)) => {
+                let side = if conn.face == Face::Inbound { Side::Federation } else { Side::Internal };
+                conn.machine = Machine::Receiving(Receiving::new(side, Some(peer)));
+            }
+            (_, Machine::Initiating(_)) => {}
+        }
+    }
+
+    fn peer_closed(&mut self, id: ConnId, now: Timestamp) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.cause.get_or_insert(CloseCause::Clean);
+        if conn.link.is_some() {
+            self.link_closed(id, None, now);
+        }
+    }
+
+    fn peer_error(&mut self, id: ConnId, condition: Condition, now: Timestamp) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.cause = Some(CloseCause::PeerError(condition));
+        if conn.link.is_some() {
+            let failure = match condition {
+                Condition::HostUnknown | Condition::HostGone => Failure::not_found("host-unknown"),
+                _ => Failure::timeout("stream-error"),
+            };
+            self.link_closed(id, Some(failure), now);
+        }
+    }
+
+    /// What the peer's certificate lacks to prove the domain it claims.
+    pub(super) fn certificate_fault(&self, id: ConnId) -> Option<Untrusted> {
+        let remote = self.remote_of(id)?;
+        let certificate = self.conns.get(id)?.machine.certificate()?;
+        certificate.proves(&remote).err()
+    }
+}
+
+impl conn::Conn {
+    fn is_encrypted_now(&self) -> bool {
+        self.machine.is_encrypted()
+    }
+}

@@ -1,0 +1,229 @@
+//! Pairs and their waiting rooms, bounces, and stanzas from other shards.
+
+use alloc::vec::Vec;
+
+use super::link::LinkState;
+use super::{Envelope, Gate, Posted};
+use crate::address::DomainPair;
+use crate::event::{ConnId, Event};
+use crate::limits;
+use crate::proof::DomainVerified;
+use crate::route::bounce::{self, StanzaError};
+use crate::route::pair::{Pair, PairIndex, PairState};
+use crate::route::waiting::Parked;
+use crate::scan::{Cpu, Scanner, Scratch, Step};
+use crate::time::Timestamp;
+
+/// A header with the bindings of every header that we write.
+const OUR_BINDINGS: &[u8] = b"<stream:stream xmlns='jabber:server' \
+    xmlns:stream='http://etherx.jabber.org/streams' xmlns:db='jabber:server:dialback' version='1.0'>";
+
+/// A scanner that stands where a stanza of one of our streams may come.
+pub(super) fn rereader(cpu: Cpu) -> Scanner {
+    // A splice may have made the stanza longer than the operator's bound; it was judged before.
+    let mut scanner = Scanner::new(super::conn::stanza_limits(u32::MAX), cpu);
+    let header = scanner.scan(&mut Scratch::default(), OUR_BINDINGS);
+    debug_assert!(matches!(header, Ok(Step::Header(_))), "our own header is well formed");
+    scanner
+}
+
+impl Gate {
+    /// The number of a pair; made if there is none.
+    pub(super) fn pair_index(&mut self, name: DomainPair, now: Timestamp) -> PairIndex {
+        if let Some(index) = self.pair_of.get(&name) {
+            return *index;
+        }
+        if self.pairs.len() >= limits::PAIRS_PER_SHARD {
+            self.forget_idle_pairs();
+        }
+        let (way, refused) = (self.realm.way(&name), self.realm.refusal(&name));
+        let index = PairIndex(self.pairs.insert(Pair::new(name.clone(), way, refused, now)) as u32);
+        self.pair_of.insert(name, index);
+        index
+    }
+
+    /// Makes room: the sixteenth of the idle pairs that were used longest ago.
+    fn forget_idle_pairs(&mut self) {
+        let mut idle: Vec<(Timestamp, usize)> =
+            self.pairs.iter().filter(|(_, pair)| pair.is_idle()).map(|(key, pair)| (pair.used_at, key)).collect();
+        idle.sort_unstable();
+        for (_, key) in idle.into_iter().take(limits::PAIRS_PER_SHARD / 16) {
+            let pair = self.pairs.remove(key);
+            self.pair_of.remove(&pair.name);
+            if let Some(link) = pair.link {
+                self.unlink(link, PairIndex(key as u32));
+            }
+            self.event(Event::PairClosed { pair: pair.name, account: pair.account });
+        }
+    }
+
+    /// A stanza of a pair without an open stream: it waits, and a stream is made.
+    pub(super) fn park(&mut self, index: PairIndex, parked: Parked, now: Timestamp) {
+        let link = self.link_for_pair(index, now);
+        if let LinkState::BackedOff(until) = self.links[link].state
+            && until > now
+        {
+            let failure = self.links[link].failure;
+            return self.bounce(index, &parked.bytes, failure.error, failure.reason, now);
+        }
+        if self.makes_no_streams() && !matches!(self.links[link].state, LinkState::Ready(_)) {
+            return self.bounce(index, &parked.bytes, StanzaError::RemoteServerTimeout, "shutdown", now);
+        }
+        let size = parked.bytes.len();
+        let pair = &mut self.pairs[index.0 as usize];
+        let pushed = match self.waiting_bytes + size > limits::WAITING_BYTES_PER_SHARD {
+            true => Err(parked),
+            false => pair.waiting.push(parked),
+        };
+        if let Err(parked) = pushed {
+            return self.bounce(index, &parked.bytes, StanzaError::ResourceConstraint, "waiting-room-full", now);
+        }
+        self.waiting_bytes += size;
+        if matches!(pair.state, PairState::Idle) {
+            pair.state = PairState::Wanted;
+        }
+        self.want(link, now);
+    }
+
+    /// The pair's stream is ready for stanzas: what waits goes out, in order.
+    pub(super) fn open_pair(&mut self, index: PairIndex, proof: DomainVerified, id: ConnId, now: Timestamp) {
+        debug_assert_eq!(proof.pair(), &self.pairs[index.0 as usize].name, "a proof is for its own pair");
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let pair = &mut self.pairs[index.0 as usize];
+        pair.state = PairState::Open(proof, id);
+        self.waiting_bytes -= pair.waiting.bytes();
+        let mut too_large = Vec::new();
+        while let Some(parked) = pair.waiting.pop() {
+            if conn.stanza_limit.is_some_and(|limit| parked.bytes.len() > limit as usize) {
+                too_large.push(parked);
+                continue;
+            }
+            let start = conn.outbox.bytes.len();
+            conn.outbox.bytes.extend_from_slice(&parked.bytes);
+            conn.outbox.mark(index, start, parked.received_at, parked.generated);
+        }
+        self.mark_dirty(id);
+        for parked in too_large {
+            let text = "the stanza is larger than the remote server takes";
+            self.bounce(index, &parked.bytes, StanzaError::PolicyViolation, text, now);
+        }
+    }
+
+    /// Answers all that waits for a pair.
+    pub(super) fn bounce_waiting(&mut self, index: PairIndex, error: StanzaError, text: &'static str, now: Timestamp) {
+        // Only what waits now: an answer may bring new stanzas to other pairs, never to this one.
+        let pair = &mut self.pairs[index.0 as usize];
+        self.waiting_bytes -= pair.waiting.bytes();
+        let mut waiting = core::mem::take(&mut pair.waiting);
+        while let Some(parked) = waiting.pop() {
+            self.bounce(index, &parked.bytes, error, text, now);
+        }
+    }
+
+    /// Answers a queued stanza with an error from its target to its sender; errors and results are dropped and counted.
+    pub(super) fn bounce(
+        &mut self,
+        index: PairIndex,
+        stanza: &[u8],
+        error: StanzaError,
+        text: &'static str,
+        now: Timestamp,
+    ) {
+        let mut answer = Vec::new();
+        let written = match self.rereader.scan(&mut self.scratch, stanza) {
+            Ok(Step::Element(element)) => bounce::write_error(&element, error, text, &mut answer),
+            _ => {
+                self.rereader = rereader(self.cpu);
+                false
+            }
+        };
+        let pair = &mut self.pairs[index.0 as usize];
+        pair.account.queued -= 1;
+        if !written {
+            pair.account.dropped += 1;
+            return self.count("undeliverable-error-or-result");
+        }
+        pair.account.bounced += 1;
+        let back = pair.name.reversed();
+        self.count(error.as_str());
+        self.send_generated(back, &answer, now);
+    }
+
+    /// Sends a stanza of our own making.
+    fn send_generated(&mut self, name: DomainPair, stanza: &[u8], now: Timestamp) {
+        if self.is_elsewhere(&name) {
+            let owner = self.realm.owner(&name.to);
+            let envelope = &mut self.envelopes[usize::from(owner.0)];
+            envelope.bytes.extend_from_slice(stanza);
+            let length = stanza.len() as u32;
+            return envelope.stanzas.push(Posted { pair: name, length, received_at: now, generated: true });
+        }
+        let index = self.pair_index(name, now);
+        self.enqueue(index, Parked::new(stanza, now, true), now);
+    }
+
+    /// Another shard's stanzas for pairs that are ours.
+    pub(super) fn take_envelope(&mut self, envelope: &Envelope, now: Timestamp) {
+        let mut rest = envelope.bytes.as_slice();
+        for posted in &envelope.stanzas {
+            let Some((stanza, tail)) = rest.split_at_checked(posted.length as usize) else { return };
+            rest = tail;
+            let index = self.pair_index(posted.pair.clone(), now);
+            self.enqueue(index, Parked::new(stanza, posted.received_at, posted.generated), now);
+        }
+    }
+
+    /// Takes on a serialised stanza.
+    fn enqueue(&mut self, index: PairIndex, parked: Parked, now: Timestamp) {
+        let pair = &mut self.pairs[index.0 as usize];
+        pair.accept(parked.generated, now);
+        if let Some(reason) = pair.refused {
+            return self.bounce(index, &parked.bytes, StanzaError::NotAllowed, reason.as_str(), now);
+        }
+        let PairState::Open(_, id) = pair.state else {
+            return self.park(index, parked, now);
+        };
+        let Some(conn) = self.conns.get_mut(id) else {
+            return self.park(index, parked, now);
+        };
+        if conn.outbox.bytes.len() > limits::OUTBOX_HARD_BYTES {
+            return self.bounce(index, &parked.bytes, StanzaError::ResourceConstraint, "outbox-full", now);
+        }
+        let start = conn.outbox.bytes.len();
+        conn.outbox.bytes.extend_from_slice(&parked.bytes);
+        conn.outbox.mark(index, start, parked.received_at, parked.generated);
+        conn.active_at = now;
+        self.mark_dirty(id);
+    }
+
+    /// Stops reading `source` until the outbox of `target` has emptied.
+    pub(super) fn block(&mut self, source: ConnId, target: ConnId) {
+        let Some((from, to)) = self.conns.get_two(source, target) else { return };
+        if to.feeders.contains(&source) {
+            return;
+        }
+        to.feeders.push(source);
+        from.blocked_on += 1;
+        if from.blocked_on == 1 {
+            self.outputs.push_back(super::Output::Pause(source));
+        }
+    }
+
+    /// The outbox of `target` was taken or is gone: its feeders are read again.
+    pub(super) fn unblock_feeders(&mut self, target: ConnId) {
+        let Some(conn) = self.conns.get_mut(target) else { return };
+        let feeders = core::mem::take(&mut conn.feeders);
+        self.resume(feeders);
+    }
+
+    /// One full outbox less for each of these.
+    pub(super) fn resume(&mut self, feeders: Vec<ConnId>) {
+        for feeder in feeders {
+            let Some(conn) = self.conns.get_mut(feeder) else { continue };
+            conn.blocked_on -= 1;
+            if conn.blocked_on == 0 {
+                self.outputs.push_back(super::Output::Resume(feeder));
+            }
+        }
+    }
+}

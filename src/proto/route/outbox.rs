@@ -1,0 +1,67 @@
+//! What waits at a connection for the end of the tick, and what the kernel has not taken yet.
+
+use alloc::vec::Vec;
+
+use super::pair::PairIndex;
+use super::waiting::Parked;
+use crate::time::Timestamp;
+
+/// Where one stanza lies in an outbox, and whose it is.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    pair: PairIndex,
+    start: u32,
+    end: u32,
+    received_at: Timestamp,
+    generated: bool,
+}
+
+/// Plaintext for one peer. Bytes without a mark are negotiation; they are never given back.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) bytes: Vec<u8>,
+    marks: Vec<Mark>,
+    /// Stanzas that the shell took and that are not with the kernel yet, per pair.
+    in_flight: Vec<(PairIndex, u32)>,
+}
+
+impl Outbox {
+    /// Marks the stanza that was appended to `bytes` from offset `start` on.
+    pub(crate) fn mark(&mut self, pair: PairIndex, start: usize, received_at: Timestamp, generated: bool) {
+        // An outbox is bounded by `limits::OUTBOX_HIGH_BYTES` plus one read; it cannot come near 4 GiB.
+        let (start, end) = (start as u32, self.bytes.len() as u32);
+        self.marks.push(Mark { pair, start, end, received_at, generated });
+    }
+
+    /// Hands everything to the shell; the empty `bytes` take its place.
+    pub(crate) fn take(&mut self, bytes: Vec<u8>, received_at: &mut Vec<Timestamp>) -> Vec<u8> {
+        for mark in self.marks.drain(..) {
+            received_at.push(mark.received_at);
+            match self.in_flight.last_mut() {
+                Some((pair, count)) if *pair == mark.pair => *count += 1,
+                _ => self.in_flight.push((mark.pair, 1)),
+            }
+        }
+        core::mem::replace(&mut self.bytes, bytes)
+    }
+
+    /// The stanzas per pair that were taken; the kernel has them now, or they are lost.
+    pub(crate) fn take_in_flight(&mut self) -> Vec<(PairIndex, u32)> {
+        core::mem::take(&mut self.in_flight)
+    }
+
+    /// Gives back the stanzas that were not taken, in order, and the bytes that are none.
+    pub(crate) fn give_back(&mut self) -> (Vec<(PairIndex, Parked)>, Vec<u8>) {
+        let bytes = core::mem::take(&mut self.bytes);
+        let (mut stanzas, mut rest, mut at) = (Vec::with_capacity(self.marks.len()), Vec::new(), 0);
+        for mark in self.marks.drain(..) {
+            let (start, end) = (mark.start as usize, mark.end as usize);
+            rest.extend_from_slice(bytes.get(at..start).unwrap_or_default());
+            let stanza = bytes.get(start..end).unwrap_or_default();
+            stanzas.push((mark.pair, Parked::new(stanza, mark.received_at, mark.generated)));
+            at = end;
+        }
+        rest.extend_from_slice(bytes.get(at..).unwrap_or_default());
+        (stanzas, rest)
+    }
+}
