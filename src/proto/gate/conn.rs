@@ -4,14 +4,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::event::ConnId;
 use super::machine::Machine;
 use super::proven::Proven;
+use crate::event::ConnId;
 use crate::event::{CloseCause, Face};
 use crate::limits;
 use crate::route::outbox::Outbox;
 use crate::scan::{Cpu, Limits, Scanner};
-use crate::stream::StreamError;
 use crate::time::Timestamp;
 
 /// How far the transport is.
@@ -180,9 +179,4 @@ impl Conns {
     pub(crate) fn len(&self) -> usize {
         self.count
     }
-}
-
-/// What ended a connection, for the log.
-pub(crate) fn cause_of(error: &StreamError) -> CloseCause {
-    CloseCause::SentError(error.condition, error.text)
 }

@@ -1,14 +1,15 @@
 //! A link: the outbound stream towards one target, from the first DNS question to its end.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::event::ConnId;
 use crate::address::{Domain, DomainPair};
 use crate::dialback::{DialbackError, Requests, Verifications};
-use crate::discover::{Discovery, Transport, Unreachable};
+use crate::discover::{Discovery, Unreachable};
+use crate::event::ConnId;
 use crate::limits;
 use crate::route::bounce::StanzaError;
 use crate::route::pair::PairIndex;
@@ -31,7 +32,7 @@ pub(crate) enum LinkState {
     /// No stream, and none wanted.
     Idle,
     /// Looking for a server, connecting, negotiating: the search says what is left.
-    Making(Making),
+    Making(Box<Making>),
     /// The stream carries dialback elements or stanzas.
     Ready(ConnId),
     /// Failed not long ago; stanzas are answered at once until then.
@@ -57,7 +58,6 @@ pub(crate) struct Making {
 pub(crate) struct Attempt {
     pub(crate) conn: ConnId,
     pub(crate) address: SocketAddr,
-    pub(crate) transport: Transport,
     pub(crate) give_up_at: Timestamp,
 }
 

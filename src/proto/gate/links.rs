@@ -1,5 +1,6 @@
 //! Outbound streams: search, connect, negotiate, authorise pairs, retry.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::link::{Attempt, Failure, Link, LinkState, Making, Target};
@@ -70,9 +71,8 @@ impl Gate {
             }
             Target::Backend(backend) => Discovery::fixed(self.realm.backends[*backend].address),
         };
-        let making =
-            Making { search, attempts: Vec::new(), connected: None, wait_until: None, last_failure: None };
-        self.links[link].state = LinkState::Making(making);
+        let making = Making { search, attempts: Vec::new(), connected: None, wait_until: None, last_failure: None };
+        self.links[link].state = LinkState::Making(Box::new(making));
         self.step(link, now);
     }
 
@@ -146,7 +146,7 @@ impl Gate {
             Transport::DirectTls => self.tls_names(id).map(|names| TlsClient { alpn: true, ..names }),
         };
         if let LinkState::Making(making) = &mut self.links[link].state {
-            making.attempts.push(Attempt { conn: id, address, transport, give_up_at: now + limits::CONNECT_TIMEOUT });
+            making.attempts.push(Attempt { conn: id, address, give_up_at: now + limits::CONNECT_TIMEOUT });
         }
         self.outputs.push_back(Output::Connect { conn: id, address, direct_tls });
     }
@@ -295,7 +295,14 @@ impl Gate {
     }
 
     /// The peer takes a pair's stanzas.
-    pub(super) fn pair_granted(&mut self, link: usize, id: ConnId, index: PairIndex, proof: DomainVerified, now: Timestamp) {
+    pub(super) fn pair_granted(
+        &mut self,
+        link: usize,
+        id: ConnId,
+        index: PairIndex,
+        proof: DomainVerified,
+        now: Timestamp,
+    ) {
         let entry = &mut self.links[link];
         entry.failures = 0;
         let Some(conn) = self.conns.get(id) else { return };

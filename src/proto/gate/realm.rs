@@ -1,7 +1,7 @@
 //! What the gate knows of the world without asking: domains, backends, policy; and the streams' [`Rules`] made of it.
 
 use alloc::vec::Vec;
-use core::hash::{BuildHasher, Hash, Hasher};
+use core::hash::BuildHasher;
 
 use hashbrown::HashMap;
 use siphasher::sip::SipHasher13;
@@ -72,9 +72,7 @@ impl Realm {
 
     /// The shard on which stanzas towards a remote domain are written.
     pub(crate) fn owner(&self, remote: &Domain) -> ShardId {
-        let mut hasher = self.seed.build_hasher();
-        remote.hash(&mut hasher);
-        ShardId((hasher.finish() % u64::from(self.shards)) as u16)
+        ShardId((self.seed.hash_one(remote) % u64::from(self.shards)) as u16)
     }
 
     /// Which way a pair's stanzas leave.

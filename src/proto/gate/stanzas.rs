@@ -66,9 +66,11 @@ impl Gate {
         if let Some(reason) = pair.refused {
             return self.refuse(source, index, element, StanzaError::NotAllowed, reason.as_str(), now);
         }
-        let PairState::Open(_, target) = pair.state else {
+        let PairState::Open(proof, target) = &pair.state else {
             return self.park_element(source, index, element, now);
         };
+        debug_assert_eq!(proof.pair(), &pair.name, "a proof is for its own pair");
+        let target = *target;
         let Some((from, to)) = self.conns.get_two(source, target) else {
             return self.park_element(source, index, element, now);
         };

@@ -31,8 +31,7 @@ pub struct Account {
 impl Account {
     /// Whether the sum holds.
     pub fn balances(&self) -> bool {
-        self.accepted
-            == self.delivered + self.handed_over + self.bounced + self.dropped + self.in_doubt + self.queued
+        self.accepted == self.delivered + self.handed_over + self.bounced + self.dropped + self.in_doubt + self.queued
     }
 }
 
