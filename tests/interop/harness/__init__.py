@@ -1,0 +1,1 @@
+"""Interoperation tests of ringgate with real XMPP servers; started by `tests/interop/run`."""
