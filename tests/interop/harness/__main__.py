@@ -54,7 +54,7 @@ class World:
         resolver = world.ANSWERER if node.inside and not self.direct else node.resolver
         users = [node.user(other).split("@")[0] for other in self.nodes if other is not node] + ["u-errors"]
         if node.software == "jabberd2":
-            server = jabberd2.Jabberd2(node, directory, certificate, resolver)
+            server = jabberd2.Jabberd2(node, directory, users, certificate, resolver)
             self.running.append(server)
             return await server.start()
         if node.software == "prosody":

@@ -15,7 +15,8 @@ ERRORS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 MUC = "http://jabber.org/protocol/muc"
 MUC_USER = "http://jabber.org/protocol/muc#user"
 MUC_OWNER = "http://jabber.org/protocol/muc#owner"
-_LOGIN_SECONDS = 20
+_LOGIN_SECONDS = 7
+_LOGIN_ATTEMPTS = 3
 
 Stanza = Message | Presence
 
@@ -32,27 +33,27 @@ class User:
     """One logged-in account. Presence is sent only when a test says so."""
 
     def __init__(self, jid: str, node: world.Node) -> None:
-        self.node = node
-        self.xmpp = ClientXMPP(
-            f"{jid}/test", world.PASSWORD, sasl_mech="PLAIN",
-            plugin_config={"feature_mechanisms": {"unencrypted_plain": True}},
-        )  # fmt: skip
-        self.xmpp.enable_plaintext = True
-        self.xmpp.enable_starttls = False
-        self.xmpp.enable_direct_tls = False
-        self.xmpp.auto_authorize = None
-        self.xmpp.auto_subscribe = None
-        self.xmpp.register_plugin("xep_0030")
-        self.xmpp.register_plugin("xep_0199")
+        self.bare, self.node = jid, node
+        self.xmpp = self._client()
         self.inbox: list[Stanza] = []
         self._arrived = asyncio.Event()
+
+    def _client(self) -> ClientXMPP:
+        xmpp = ClientXMPP(
+            f"{self.bare}/test", world.PASSWORD, sasl_mech="PLAIN",
+            plugin_config={"feature_mechanisms": {"unencrypted_plain": True}},
+        )  # fmt: skip
+        xmpp.enable_plaintext = True
+        xmpp.enable_starttls = False
+        xmpp.enable_direct_tls = False
+        xmpp.auto_authorize = None
+        xmpp.auto_subscribe = None
+        xmpp.register_plugin("xep_0030")
+        xmpp.register_plugin("xep_0199")
         for kind in ("message", "presence"):
             matcher = MatchXPath(f"{{jabber:client}}{kind}")
-            self.xmpp.register_handler(Callback(f"keep {kind}", matcher, self._keep))
-
-    @property
-    def bare(self) -> str:
-        return self.xmpp.boundjid.bare
+            xmpp.register_handler(Callback(f"keep {kind}", matcher, self._keep))
+        return xmpp
 
     @property
     def full(self) -> str:
@@ -63,15 +64,31 @@ class User:
         self._arrived.set()
 
     async def login(self) -> None:
-        started = asyncio.get_running_loop().create_future()
-        self.xmpp.add_event_handler("session_start", lambda _: started.done() or started.set_result(None))
-        self.xmpp.add_event_handler(
-            "failed_all_auth", lambda _: started.done() or started.set_exception(PermissionError(self.bare))
-        )
-        self.xmpp.connect(self.node.address, world.CLIENT_PORT)
-        await asyncio.wait_for(started, _LOGIN_SECONDS)
-        await asyncio.wait_for(self.xmpp.get_roster(), _LOGIN_SECONDS)
+        """Connects and says "available". jabberd2 now and then hangs up on a fresh connection: then once more."""
+        for attempt in range(_LOGIN_ATTEMPTS):
+            try:
+                await asyncio.wait_for(self._login(), _LOGIN_SECONDS)
+                break
+            except (TimeoutError, ConnectionError):
+                if attempt + 1 == _LOGIN_ATTEMPTS:
+                    raise
+                self.xmpp.abort()
+                self.xmpp = self._client()
         self.presence()
+
+    async def _login(self) -> None:
+        outcome = asyncio.get_running_loop().create_future()
+
+        def failed(reason: object) -> None:
+            if not outcome.done():
+                outcome.set_exception(ConnectionError(f"{self.bare} could not log in: {reason}"))
+
+        self.xmpp.add_event_handler("session_start", lambda _: outcome.done() or outcome.set_result(None))
+        self.xmpp.add_event_handler("failed_all_auth", failed)
+        self.xmpp.add_event_handler("disconnected", failed)
+        self.xmpp.connect(self.node.address, world.CLIENT_PORT)
+        await outcome
+        await self.xmpp.get_roster()
 
     async def logout(self) -> None:
         try:

@@ -1,5 +1,6 @@
 """jabberd2 with mu-conference: Debian's configuration files with the test's values put in; five processes."""
 
+import sqlite3
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -23,12 +24,19 @@ def _set(root: ET.Element, path: str, text: str | None) -> None:
 class Jabberd2:
     """The processes of one server, started in order: router first."""
 
-    def __init__(self, node: world.Node, directory: Path, certificate: Path | None, resolver: str) -> None:
+    def __init__(self, node: world.Node, directory: Path, users: list[str], certificate: Path | None,
+                 resolver: str) -> None:  # fmt: skip
         directory.mkdir(parents=True)
         (directory / "data").mkdir()
         (directory / "rooms").mkdir()
         self.node, self.directory, self.resolver, self.certificate = node, directory, resolver, certificate
         self.processes: list[Process] = []
+        accounts = sqlite3.connect(directory / "accounts.db")
+        with accounts:
+            accounts.execute("CREATE TABLE authreg (username TEXT, realm TEXT, password TEXT)")
+            rows = [(user, node.domain, world.PASSWORD) for user in users]
+            accounts.executemany("INSERT INTO authreg VALUES (?, ?, ?)", rows)
+        accounts.close()
 
     async def start(self) -> None:
         router = self._run("router", self._router())
@@ -97,7 +105,8 @@ class Jabberd2:
         root = self._tree("c2s")
         _set(root, "local/id", self.node.domain)
         _set(root, "local/ip", self.node.address)
-        _set(root, "authreg/module", "anon")
+        _set(root, "authreg/module", "sqlite")
+        _set(root, "authreg/sqlite/dbname", str(self.directory / "accounts.db"))
         return root
 
     def _muc(self) -> ET.Element:
