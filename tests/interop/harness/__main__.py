@@ -6,82 +6,66 @@ import logging
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
-from . import dns, ejabberd, jabberd2, prosody, world
-from .ca import BOTH, SERVER, Authority
-from .process import Process
+from . import account, world
 from .report import Report
-from .scenarios import Cell
+from .ringgate import Log
+from .running import World
+from .scenarios import Cell, Errors, Stranger
 
-_CELLS_AT_ONCE = 3
-_CELL_SECONDS = 90
-
-
-class World:
-    """Everything that runs."""
-
-    def __init__(self, directory: Path, direct: bool, outside: list[world.Node]) -> None:
-        self.directory, self.direct = directory, direct
-        self.inside = [replace(node, tls="optional") for node in world.INSIDE] if direct else world.INSIDE
-        self.nodes = self.inside + outside
-        self.running: list[Process | jabberd2.Jabberd2] = []
-        self.authority = Authority(directory / "ca")
-
-    async def start(self) -> None:
-        for address, direct_tls in ((world.DNS_STARTTLS, False), (world.DNS_DIRECT_TLS, True)):
-            zone = dns.internet(self.nodes, through_gate=not self.direct, direct_tls=direct_tls)
-            await dns.serve(zone, address)
-        await asyncio.gather(*(self._start(node) for node in self.nodes))
-
-    async def stop(self) -> None:
-        await asyncio.gather(*(server.stop() for server in self.running))
-
-    def _certificate(self, node: world.Node) -> Path | None:
-        names = [node.domain, node.conference]
-        if node.tls == "none":
-            return None
-        if not node.external and not node.inside:
-            return self.authority.self_signed(node.name, names)
-        # Public authorities certify servers only; ejabberd 23.01 wants more of a client, which ringgate does not.
-        return self.authority.leaf(node.name, names, BOTH if self.direct else SERVER)
-
-    async def _start(self, node: world.Node) -> None:
-        directory = self.directory / node.name
-        certificate = self._certificate(node)
-        authority = self.authority.certificate if node.external or (node.inside and self.direct) else None
-        resolver = world.ANSWERER if node.inside and not self.direct else node.resolver
-        users = [node.user(other).split("@")[0] for other in self.nodes if other is not node] + ["u-errors"]
-        if node.software == "jabberd2":
-            server = jabberd2.Jabberd2(node, directory, users, certificate, resolver)
-            self.running.append(server)
-            return await server.start()
-        if node.software == "prosody":
-            process = prosody.start(node, directory, users, certificate, authority, resolver)
-        else:
-            process = ejabberd.start(node, directory, certificate, authority, resolver)
-        self.running.append(process)
-        await process.listening(node.address, world.CLIENT_PORT)
-        await process.listening(node.address, node.s2s_port)
-        if node.software == "ejabberd":
-            await ejabberd.register(node, users)
+_AT_ONCE = 3
+_SCENARIO_SECONDS = 120
 
 
-async def _run_cells(report: Report, inside: list[world.Node], outside: list[world.Node]) -> list[Cell]:
-    pairs = [(local, remote) for remote in outside for local in inside] + [tuple(inside)]
-    cells = [Cell(report, left, right) for left, right in pairs]
-    slots = asyncio.Semaphore(_CELLS_AT_ONCE)
+def _scenarios(report: Report, running: World) -> list[Cell | Errors | Stranger]:
+    pairs = [(local, remote) for remote in running.outside for local in running.inside] + [tuple(running.inside)]
+    scenarios: list[Cell | Errors | Stranger] = [Cell(report, left, right) for left, right in pairs]
+    scenarios += [Errors(report, node, not running.direct) for node in running.inside]
+    if not running.direct:
+        scenarios += [Stranger(report, node) for node in running.outside]
+    return scenarios
 
-    async def run(cell: Cell) -> None:
+
+async def _run(report: Report, scenarios: list[Cell | Errors | Stranger]) -> None:
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(scenario: Cell | Errors | Stranger) -> None:
         async with slots:
             try:
-                await asyncio.wait_for(cell.run(), _CELL_SECONDS)
+                await asyncio.wait_for(scenario.run(), _SCENARIO_SECONDS)
             except TimeoutError:
-                report.note(cell.name, "ends in time", False, f"not done after {_CELL_SECONDS} s")
+                report.note(scenario.name, "ends in time", False, f"not done after {_SCENARIO_SECONDS} s")
 
-    await asyncio.gather(*(run(cell) for cell in cells))
-    return cells
+    await asyncio.gather(*(run(scenario) for scenario in scenarios))
+
+
+def _check_methods(report: Report, cells: list[Cell], log: Log) -> dict[str, str]:
+    """Whether each pair was authenticated as its remote server wants it; what the log says, per cell."""
+    seen = {}
+    for cell in cells:
+        if cell.right.inside:
+            continue
+        local, remote = cell.left.domain, cell.right.domain
+        ways = {face: log.methods(face, local, remote) for face in ("inbound", "outbound")}
+        text = ", ".join(f"{face} {'+'.join(sorted(methods)) or 'none'}" for face, methods in ways.items())
+        right = all(methods == {cell.right.method} for methods in ways.values())
+        report.note(cell.name, f"authenticated by {cell.right.method} in both directions", right, text)
+        seen[cell.name] = text
+    return seen
+
+
+def _print_matrix(report: Report, scenarios: list[Cell | Errors | Stranger], seen: dict[str, str]) -> None:
+    print(f"\n{'cell':<16}{'inside':<32}{'other side':<34}{'checks':<8}authenticated")
+    for scenario in scenarios:
+        outcomes = report.of(scenario.name)
+        good = f"{sum(outcome.passed for outcome in outcomes)}/{len(outcomes)}"
+        if isinstance(scenario, Cell):
+            sides = f"{scenario.left.title:<32}{scenario.right.title:<34}"
+        else:
+            remarks = " ".join(dict.fromkeys(outcome.detail for outcome in outcomes if outcome.detail))
+            sides = f"{remarks[:64]:<66}"
+        print(f"{scenario.name:<16}{sides}{good:<8}{seen.get(scenario.name, '')}")
 
 
 async def main() -> int:
@@ -92,20 +76,22 @@ async def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(level=logging.CRITICAL)
     outside = [node for node in world.OUTSIDE if not options.only or node.name in options.only]
-    report, began = Report(), time.monotonic()
+    report, began, seen = Report(), time.monotonic(), {}
     with tempfile.TemporaryDirectory(prefix="interop-") as temporary:
-        everything = World((options.keep or Path(temporary)).absolute(), options.direct, outside)
+        running = World((options.keep or Path(temporary)).absolute(), options.direct, outside)
+        scenarios = _scenarios(report, running)
         try:
-            await everything.start()
-            print(f"{len(everything.nodes)} servers are up after {time.monotonic() - began:.0f} s", flush=True)
-            cells = await _run_cells(report, everything.inside, outside)
+            await running.start()
+            print(f"{len(running.nodes)} servers are up after {time.monotonic() - began:.0f} s", flush=True)
+            await _run(report, scenarios)
+            if running.gate:
+                await account.check_shutdown(report, running.gate)
+                cells = [scenario for scenario in scenarios if isinstance(scenario, Cell)]
+                seen = _check_methods(report, cells, Log(running.gate.log))
         finally:
-            await everything.stop()
-    for cell in cells:
-        outcomes = report.of(cell.name)
-        good = sum(outcome.passed for outcome in outcomes)
-        print(f"{cell.name:<12} {cell.left.title:<32} {cell.right.title:<32} {good}/{len(outcomes)}")
-    print(f"done in {time.monotonic() - began:.0f} s")
+            await running.stop()
+    _print_matrix(report, scenarios, seen)
+    print(f"in {time.monotonic() - began:.0f} s")
     print(report.closing_line())
     return 1 if report.failed else 0
 

@@ -8,6 +8,7 @@ STARTTLS_PORT = 5269
 DIRECT_TLS_PORT = 5270
 CLIENT_PORT = 5222
 PASSWORD = "secret"
+ERRORS_USER = "u-errors"
 
 # The DNS of the internet, in two views: local domains reached by STARTTLS only, or by direct TLS only.
 DNS_STARTTLS = "127.0.2.53"
@@ -21,7 +22,8 @@ NOWHERE = "nowhere.test"  # not in the DNS
 DEAD = "dead.test"  # in the DNS, but nothing listens
 DEAD_ADDRESS = "127.0.2.250"
 STRANGER = "stranger.test"  # the DNS points at ringgate, which does not serve it
-DENIED = "denied.test"  # in the DNS and alive, but denied by ringgate's policy
+DENIED = "denied.test"  # in the DNS, but denied by ringgate's policy
+DENIED_CONDITIONS = {"not-allowed"}
 
 
 @dataclass(frozen=True)
