@@ -9,28 +9,45 @@ import time
 from pathlib import Path
 
 from . import account, world
+from .failures import Errors, Restart, Stranger
 from .report import Report
 from .ringgate import Log
 from .running import World
-from .scenarios import Cell, Errors, Stranger
+from .scenarios import Cell
 
+Scenario = Cell | Errors | Stranger | Restart
 _AT_ONCE = 3
 _SCENARIO_SECONDS = 120
 
 
-def _scenarios(report: Report, running: World) -> list[Cell | Errors | Stranger]:
+def _scenarios(report: Report, running: World) -> list[Scenario]:
     pairs = [(local, remote) for remote in running.outside for local in running.inside] + [tuple(running.inside)]
-    scenarios: list[Cell | Errors | Stranger] = [Cell(report, left, right) for left, right in pairs]
+    scenarios: list[Scenario] = [Cell(report, left, right) for left, right in pairs]
     scenarios += [Errors(report, node, not running.direct) for node in running.inside]
     if not running.direct:
         scenarios += [Stranger(report, node) for node in running.outside]
     return scenarios
 
 
-async def _run(report: Report, scenarios: list[Cell | Errors | Stranger]) -> None:
-    slots = asyncio.Semaphore(_AT_ONCE)
+def _restarts(report: Report, running: World) -> list[Scenario]:
+    """One after the other when all else is done: they disturb everybody."""
+    restarts: list[Scenario] = []
+    for politely in (True, False):
+        for local, remote in zip(running.inside, _one_of_each(running.outside), strict=False):
+            restarts.append(Restart(report, running, local, remote, politely))
+            restarts.append(Restart(report, running, remote, local, politely))
+    return restarts
 
-    async def run(scenario: Cell | Errors | Stranger) -> None:
+
+def _one_of_each(nodes: list[world.Node]) -> list[world.Node]:
+    found = {node.software: node for node in reversed(nodes) if node.software != "jabberd2"}
+    return [found[software] for software in sorted(found, reverse=True)]
+
+
+async def _run(report: Report, scenarios: list[Scenario], at_once: int) -> None:
+    slots = asyncio.Semaphore(at_once)
+
+    async def run(scenario: Scenario) -> None:
         async with slots:
             try:
                 await asyncio.wait_for(scenario.run(), _SCENARIO_SECONDS)
@@ -55,8 +72,8 @@ def _check_methods(report: Report, cells: list[Cell], log: Log) -> dict[str, str
     return seen
 
 
-def _print_matrix(report: Report, scenarios: list[Cell | Errors | Stranger], seen: dict[str, str]) -> None:
-    print(f"\n{'cell':<16}{'inside':<32}{'other side':<34}{'checks':<8}authenticated")
+def _print_matrix(report: Report, scenarios: list[Scenario], seen: dict[str, str]) -> None:
+    print(f"\n{'cell':<24}{'inside':<32}{'other side':<34}{'checks':<8}authenticated")
     for scenario in scenarios:
         outcomes = report.of(scenario.name)
         good = f"{sum(outcome.passed for outcome in outcomes)}/{len(outcomes)}"
@@ -65,7 +82,7 @@ def _print_matrix(report: Report, scenarios: list[Cell | Errors | Stranger], see
         else:
             remarks = " ".join(dict.fromkeys(outcome.detail for outcome in outcomes if outcome.detail))
             sides = f"{remarks[:64]:<66}"
-        print(f"{scenario.name:<16}{sides}{good:<8}{seen.get(scenario.name, '')}")
+        print(f"{scenario.name:<24}{sides}{good:<8}{seen.get(scenario.name, '')}")
 
 
 async def main() -> int:
@@ -79,18 +96,19 @@ async def main() -> int:
     report, began, seen = Report(), time.monotonic(), {}
     with tempfile.TemporaryDirectory(prefix="interop-") as temporary:
         running = World((options.keep or Path(temporary)).absolute(), options.direct, outside)
-        scenarios = _scenarios(report, running)
+        scenarios, restarts = _scenarios(report, running), _restarts(report, running)
         try:
             await running.start()
             print(f"{len(running.nodes)} servers are up after {time.monotonic() - began:.0f} s", flush=True)
-            await _run(report, scenarios)
+            await _run(report, scenarios, _AT_ONCE)
+            await _run(report, restarts, 1)
             if running.gate:
                 await account.check_shutdown(report, running.gate)
                 cells = [scenario for scenario in scenarios if isinstance(scenario, Cell)]
                 seen = _check_methods(report, cells, Log(running.gate.log))
         finally:
             await running.stop()
-    _print_matrix(report, scenarios, seen)
+    _print_matrix(report, scenarios + restarts, seen)
     print(f"in {time.monotonic() - began:.0f} s")
     print(report.closing_line())
     return 1 if report.failed else 0

@@ -22,11 +22,21 @@ class Process:
             conf = log.with_suffix(".resolv.conf")
             conf.write_text(f"nameserver {resolver}\noptions timeout:2 attempts:2\n")
             argv = ["unshare", "--mount", "sh", "-c", _BIND_RESOLVER, str(conf), *argv]
-        with log.open("ab") as out:
+        self._argv, self._env = argv, {**os.environ, **(env or {})}
+        self.start()
+
+    def start(self) -> None:
+        """Starts it, also once more after it has ended."""
+        with self.log.open("ab") as out:
             self.popen = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})}, start_new_session=True, cwd=log.parent,
+                self._argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                env=self._env, start_new_session=True, cwd=self.log.parent,
             )  # fmt: skip
+
+    def kill(self) -> None:
+        """Ends it without a chance to say anything."""
+        self.signal(signal.SIGKILL)
+        self.popen.wait()
 
     @property
     def ended(self) -> bool:

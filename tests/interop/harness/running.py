@@ -16,7 +16,7 @@ class World:
         self.directory, self.direct, self.outside = directory, direct, outside
         self.inside = [replace(node, tls="optional") for node in world.INSIDE] if direct else world.INSIDE
         self.nodes = self.inside + outside
-        self.running: list[Process | jabberd2.Jabberd2] = []
+        self.running: dict[world.Node, Process | jabberd2.Jabberd2] = {}
         self.authority = Authority(directory / "ca")
         self.gate: Process | None = None
 
@@ -34,7 +34,7 @@ class World:
         await asyncio.gather(*starting)
 
     async def stop(self) -> None:
-        servers = self.running + ([self.gate] if self.gate else [])
+        servers = list(self.running.values()) + ([self.gate] if self.gate else [])
         await asyncio.gather(*(server.stop() for server in servers))
 
     async def _start_gate(self) -> None:
@@ -59,14 +59,30 @@ class World:
         users = [node.user(other).split("@")[0] for other in self.nodes if other is not node] + [world.ERRORS_USER]
         if node.software == "jabberd2":
             server = jabberd2.Jabberd2(node, directory, users, certificate, resolver)
-            self.running.append(server)
+            self.running[node] = server
             return await server.start()
         if node.software == "prosody":
             process = prosody.start(node, directory, users, certificate, authority, resolver)
         else:
             process = ejabberd.start(node, directory, certificate, authority, resolver)
-        self.running.append(process)
-        await process.listening(node.address, world.CLIENT_PORT)
-        await process.listening(node.address, node.s2s_port)
+        self.running[node] = process
+        await self._listening(node, process)
         if node.software == "ejabberd":
             await ejabberd.register(node, users)
+
+    async def _listening(self, node: world.Node, process: Process) -> None:
+        await process.listening(node.address, world.CLIENT_PORT)
+        await process.listening(node.address, node.s2s_port)
+
+    async def down(self, node: world.Node, politely: bool) -> None:
+        """Ends a Prosody or ejabberd: by SIGTERM, or without a chance to close its streams."""
+        process = self.running[node]
+        if politely:
+            await process.stop(10)
+        else:
+            process.kill()
+
+    async def up(self, node: world.Node) -> None:
+        """Starts a server again that is down, with the accounts it had."""
+        self.running[node].start()
+        await self._listening(node, self.running[node])

@@ -14,7 +14,6 @@ _TEXT = "grüße, שלום ‏مرحبا, 日本語, 👩‍👩‍👧‍👦 &
 # A stream that has to be made first: TLS, authentication, and dialback in both directions.
 _FIRST_CONTACT_SECONDS = 20
 _BURST = 100
-_BOUNCE_SECONDS = 20
 # jabberd2 takes 65,535 bytes for a stanza.
 _LONG = "lorem ipsum ünïcödé " * 2000
 _UNKNOWN_USER = {"service-unavailable", "item-not-found", "recipient-unavailable"}
@@ -136,62 +135,3 @@ class Cell:
     async def _unavailable(self, goer: User, watcher: User) -> None:
         goer.presence(kind="unavailable")
         await watcher.expect_presence(goer.full, "unavailable")
-
-
-class Errors:
-    """What a user inside gets who writes to domains that cannot be reached."""
-
-    def __init__(self, report: Report, node: world.Node, through_gate: bool) -> None:
-        self.report, self.through_gate = report, through_gate
-        self.name = f"{node.name}-errors"
-        self.user = User(f"{world.ERRORS_USER}@{node.domain}", node)
-
-    async def run(self) -> None:
-        if not await self.report.check(self.name, "user logs in", self.user.login()):
-            return
-        not_found, timeout = "remote-server-not-found", "remote-server-timeout"
-        cases = [
-            ("domain that does not exist", world.NOWHERE, {not_found}),
-            # Servers of their own differ about a refused connection; ringgate tells it from a missing domain.
-            ("domain that cannot be reached", world.DEAD, {timeout} if self.through_gate else {timeout, not_found}),
-        ]
-        if self.through_gate:
-            cases.append(("domain that policy denies", world.DENIED, world.DENIED_CONDITIONS))
-        try:
-            for case, domain, wanted in cases:
-                await self.report.check(self.name, f"message to a {case}", self._message(domain, wanted))
-                await self.report.check(self.name, f"iq to a {case}", self._iq(domain, wanted))
-        finally:
-            await self.user.logout()
-
-    async def _message(self, domain: str, wanted: set[str]) -> str:
-        self.user.message(f"someone@{domain}", "anybody?")
-        got = await self.user.expect_error(f"someone@{domain}", _BOUNCE_SECONDS)
-        assert got in wanted, f"{got}, not {wanted}"
-        return got
-
-    async def _iq(self, domain: str, wanted: set[str]) -> str:
-        got = await self.user.ask_for_error(domain, _PING, _BOUNCE_SECONDS)
-        assert got in wanted, f"{got}, not {wanted}"
-        return got
-
-
-class Stranger:
-    """What a remote user gets who writes to a domain that the DNS leads to ringgate, but that it does not serve."""
-
-    def __init__(self, report: Report, node: world.Node) -> None:
-        self.report, self.name = report, f"{node.name}-stranger"
-        self.user = User(f"{world.ERRORS_USER}@{node.domain}", node)
-
-    async def run(self) -> None:
-        if not await self.report.check(self.name, "user logs in", self.user.login()):
-            return
-        try:
-            await self.report.check(self.name, "iq to a domain that ringgate does not serve", self._iq())
-        finally:
-            await self.user.logout()
-
-    async def _iq(self) -> str:
-        got = await self.user.ask_for_error(world.STRANGER, _PING, _BOUNCE_SECONDS)
-        assert got in {"remote-server-not-found", "remote-server-timeout"}, got
-        return got
