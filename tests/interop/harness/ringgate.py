@@ -1,13 +1,13 @@
 """ringgate: configuration, start, and what its log says."""
 
 import json
+import os
 from pathlib import Path
 
 from . import world
 from .ca import BOTH, SERVER, Authority
 from .process import Process
 
-BINARY = Path(__file__).parents[3] / "target" / "debug" / "ringgate"
 
 _CONFIG = """
 {domains}
@@ -66,7 +66,7 @@ def start(directory: Path, inside: list[world.Node], outside: list[world.Node], 
             dns=world.DNS_STARTTLS, partners="\n".join(partners),
         )
     )  # fmt: skip
-    return Process("ringgate", [str(BINARY), "run", "--config", str(config)], directory / "ringgate.log")
+    return Process("ringgate", [os.environ["RINGGATE"], "run", "--config", str(config)], directory / "ringgate.log")
 
 
 class Log:
