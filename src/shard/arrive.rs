@@ -8,7 +8,7 @@ use ringgate_proto::gate::{Breakage, Input, Listener};
 
 use super::Shard;
 use super::observe::face_index;
-use super::socket::{Origin, Phase, Socket};
+use super::socket::{Origin, Phase, Socket, TlsRole};
 use crate::ring::{Buffer, Completion, SocketId};
 use crate::tls::Received;
 
@@ -59,7 +59,7 @@ impl Shard {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let conn = socket.conn;
         match std::mem::replace(&mut socket.phase, Phase::Open) {
-            Phase::Connecting(Some(names)) => self.begin_tls(id, Some(&names)),
+            Phase::Connecting(Some(names)) => self.begin_tls(id, &TlsRole::Client(names)),
             Phase::Connecting(None) => {
                 self.gate.handle(Input::Connected { conn }, self.now);
                 self.retake(id);
@@ -99,7 +99,7 @@ impl Shard {
             Origin::Accepted(Listener::Public) | Origin::Dialled => true,
         };
         if bytes.first() == Some(&TLS_HANDSHAKE) && speaks_tls {
-            self.begin_tls(id, None);
+            self.begin_tls(id, &TlsRole::Server(None));
         } else {
             socket.phase = Phase::Open;
         }

@@ -6,7 +6,7 @@ use ringgate_proto::event::Face;
 use ringgate_proto::gate::{Breakage, ConnId, Input, Output, TlsClient};
 
 use super::mailbox::Message;
-use super::socket::{Origin, Phase, Socket};
+use super::socket::{Origin, Phase, Socket, TlsRole};
 use super::{Shard, listen};
 use crate::ring::SocketId;
 
@@ -21,7 +21,9 @@ impl Shard {
             any = true;
             match output {
                 Output::Connect { conn, address, direct_tls } => self.dial(conn, address, direct_tls),
-                Output::StartTls { conn, client } => self.start_tls(conn, client),
+                Output::StartTls { conn, client, default_domain } => {
+                    self.start_tls(conn, client.map_or(TlsRole::Server(default_domain), TlsRole::Client));
+                }
                 Output::Ask(question) => self.control.ask(question),
                 Output::Close { conn, last, abort } => self.close(conn, &last, abort),
                 Output::Pause(conn) => self.pause(conn),
@@ -53,22 +55,22 @@ impl Shard {
     }
 
     /// What is queued goes out in clear first; see [`Shard::sent`] for what follows.
-    fn start_tls(&mut self, conn: ConnId, client: Option<TlsClient>) {
+    fn start_tls(&mut self, conn: ConnId, role: TlsRole) {
         let Some(id) = self.sockets.find(conn) else { return };
         let Some(socket) = self.sockets.get_mut(id).filter(|socket| socket.is_open()) else { return };
-        socket.phase = Phase::Clearing(client);
+        socket.phase = Phase::Clearing(role);
         socket.dirty = true;
         self.sent(id);
     }
 
-    /// Begins TLS: with names as a client, else as a server.
-    pub(super) fn begin_tls(&mut self, id: SocketId, client: Option<&TlsClient>) {
+    /// Begins TLS.
+    pub(super) fn begin_tls(&mut self, id: SocketId, role: &TlsRole) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let Some(store) = &self.tls else { return self.tls_failed(id, "no certificate is configured") };
-        let session = match (client, socket.origin) {
-            (Some(names), _) => store.client(names, self.gate.face(socket.conn) == Some(Face::ToBackend)),
-            (None, Origin::Accepted(listener)) => Ok(store.server(listener)),
-            (None, Origin::Dialled) => return self.tls_failed(id, "no names to begin TLS with"),
+        let session = match (role, socket.origin) {
+            (TlsRole::Client(names), _) => store.client(names, self.gate.face(socket.conn) == Some(Face::ToBackend)),
+            (TlsRole::Server(domain), Origin::Accepted(listener)) => Ok(store.server(listener, domain.as_ref())),
+            (TlsRole::Server(_), Origin::Dialled) => return self.tls_failed(id, "no names to begin TLS with"),
         };
         let begun = session.and_then(|mut session| {
             session.start(&mut socket.unsent)?;

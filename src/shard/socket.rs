@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use ringgate_proto::address::Domain;
 use ringgate_proto::gate::{ConnId, Listener, ShardId, TlsClient};
 use ringgate_proto::time::Timestamp;
 
@@ -30,13 +31,22 @@ pub(super) enum Phase {
     /// TCP is not up yet; then TLS at once, if there are names for it.
     Connecting(Option<TlsClient>),
     /// What was queued in clear goes out before TLS begins; what still comes in is thrown away.
-    Clearing(Option<TlsClient>),
+    Clearing(TlsRole),
     /// TLS is not up yet.
     Handshaking,
     /// The gate's bytes flow.
     Open,
     /// The gate has forgotten it: the last bytes go out, then the peer's end is awaited.
     Closing,
+}
+
+/// What we are in a handshake.
+#[derive(Debug)]
+pub(super) enum TlsRole {
+    /// We connected, and these are the names.
+    Client(TlsClient),
+    /// The peer connected; the domain is that of the certificate it sees if it sends no SNI.
+    Server(Option<Domain>),
 }
 
 /// One connection.

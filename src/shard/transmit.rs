@@ -4,7 +4,7 @@ use ringgate_proto::gate::{Input, Outgoing};
 
 use super::Shard;
 use super::observe::face_index;
-use super::socket::Phase;
+use super::socket::{Phase, TlsRole};
 use crate::clock;
 use crate::ring::{Sent, SocketId};
 
@@ -129,9 +129,9 @@ impl Shard {
         self.retake(id);
         let Some(socket) = self.sockets.get_mut(id).filter(|socket| socket.unsent.is_empty()) else { return };
         match &mut socket.phase {
-            Phase::Clearing(names) => {
-                let names = names.take();
-                self.begin_tls(id, names.as_ref());
+            Phase::Clearing(role) => {
+                let role = std::mem::replace(role, TlsRole::Server(None));
+                self.begin_tls(id, &role);
             }
             Phase::Closing => self.try_finish(id),
             _ => self.try_depart(id),

@@ -24,12 +24,12 @@ pub(super) fn take_asked() -> Option<Asked> {
 
 /// Certificates by exact A-label name; the default for any other name and for none. RFC 6066 §3.
 pub(super) struct ByName {
-    by_name: HashMap<String, Arc<CertifiedKey>>,
+    by_name: Arc<HashMap<String, Arc<CertifiedKey>>>,
     default: Arc<CertifiedKey>,
 }
 
 impl ByName {
-    pub(super) fn new(by_name: HashMap<String, Arc<CertifiedKey>>, default: Arc<CertifiedKey>) -> Self {
+    pub(super) fn new(by_name: Arc<HashMap<String, Arc<CertifiedKey>>>, default: Arc<CertifiedKey>) -> Self {
         Self { by_name, default }
     }
 }

@@ -43,6 +43,8 @@ pub struct Store {
 struct Inner {
     trust: Arc<Trust>,
     public: Arc<ServerConfig>,
+    /// By local domain (A-labels): as `public`, with the same tickets, but that domain's certificate where there is no SNI.
+    public_by_name: HashMap<String, Arc<ServerConfig>>,
     internal: Arc<ServerConfig>,
     /// By local domain (A-labels). Each identity has its own, and with it its own sessions: a resumed session never shows
     /// one local domain's certificate for another.
@@ -93,25 +95,33 @@ impl Store {
             return Err(StoreError::new("the configuration", "names no certificate", remedy));
         };
         let internal = internal.map(|files| maker.load(&files, &mut warnings)).transpose()?.map(|loaded| loaded.key);
-        let public = maker.server_config(by_name, Arc::clone(&default))?;
+        let by_name = Arc::new(by_name);
+        let public = maker.server_config(&by_name, &default)?;
+        let with_default = |key: &Arc<CertifiedKey>| {
+            let mut config = (*public).clone();
+            config.cert_resolver = Arc::new(ByName::new(Arc::clone(&by_name), Arc::clone(key)));
+            Arc::new(config)
+        };
+        let public_by_name = by_name.iter().map(|(name, key)| (name.clone(), with_default(key))).collect();
         let internal_config = match &internal {
-            Some(key) => maker.server_config(HashMap::new(), Arc::clone(key))?,
+            Some(key) => maker.server_config(&Arc::default(), key)?,
             None => Arc::clone(&public),
         };
         let internal_client = maker.client_config(internal);
         let trust = maker.trust;
-        Ok(Self {
-            inner: Arc::new(Inner { trust, public, internal: internal_config, clients, internal_client, warnings }),
-        })
+        let inner =
+            Inner { trust, public, public_by_name, internal: internal_config, clients, internal_client, warnings };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// A session with a peer that connected to `listener`.
     ///
-    /// The certificate is that of the domain the peer asks for, else the first domain's; for the internal listener the
-    /// internal one.
-    pub fn server(&self, listener: Listener) -> Session {
+    /// The certificate is that of the domain the peer asks for by SNI, else that of `default_domain` (the `to` of its stream
+    /// header), else the first domain's; for the internal listener the internal one.
+    pub fn server(&self, listener: Listener, default_domain: Option<&Domain>) -> Session {
+        let by_name = default_domain.and_then(|domain| self.inner.public_by_name.get(domain.as_ascii()));
         let config = match listener {
-            Listener::Public => &self.inner.public,
+            Listener::Public => by_name.unwrap_or(&self.inner.public),
             Listener::Internal => &self.inner.internal,
         };
         let connection = UnbufferedServerConnection::new(Arc::clone(config))
@@ -178,14 +188,14 @@ impl Maker {
 
     fn server_config(
         &self,
-        by_name: HashMap<String, Arc<CertifiedKey>>,
-        default: Arc<CertifiedKey>,
+        by_name: &Arc<HashMap<String, Arc<CertifiedKey>>>,
+        default: &Arc<CertifiedKey>,
     ) -> Result<Arc<ServerConfig>, StoreError> {
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&TLS13, &TLS12])
             .expect("the provider has suites for both versions")
             .with_client_cert_verifier(Arc::clone(&self.possession) as _)
-            .with_cert_resolver(Arc::new(ByName::new(by_name, default)));
+            .with_cert_resolver(Arc::new(ByName::new(Arc::clone(by_name), Arc::clone(default))));
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| {
             StoreError::new(

@@ -20,10 +20,13 @@ fn two_domains(authority: &Authority) -> Store {
 }
 
 fn shown(store: &Store, listener: Listener, server_name: Option<&str>) -> (Vec<String>, Option<String>) {
+    shown_by(store.server(listener, None), server_name)
+}
+
+fn shown_by(mut session: Session, server_name: Option<&str>) -> (Vec<String>, Option<String>) {
     let mut config = wire::client_config(&TLS13, None);
     config.enable_sni = server_name.is_some();
     let mut peer = wire::client(config, server_name.unwrap_or("unsaid.example"));
-    let mut session = store.server(listener);
     converse_with(&mut session, &mut peer, &mut Seen::default()).unwrap_or_else(|(error, _)| panic!("{error}"));
     let chain = peer.peer_certificates().unwrap().to_vec();
     (dns_names(&chain[0]), session.server_name().map(str::to_owned))
@@ -66,6 +69,23 @@ fn without_server_name_the_first_domains_certificate_is_shown_and_none_is_report
     assert_eq!(server_name, None);
 }
 
+/// Prosody 0.12 sends no SNI after STARTTLS: it saw the first domain's certificate whichever domain it had asked for, and
+/// closed the stream ("not valid for this name"). Every domain but the first one was cut off from it.
+#[test]
+fn without_server_name_the_certificate_of_the_stream_headers_domain_is_shown() {
+    let store = two_domains(&Authority::new("root"));
+    for (asked, expected) in [("conference.one.example", "one.example"), ("bücher.example", "xn--bcher-kva.example")] {
+        let session = store.server(Listener::Public, Some(&domain(asked)));
+        assert_eq!(shown_by(session, None).0[0], expected);
+    }
+    let session = store.server(Listener::Public, Some(&domain("bücher.example")));
+    assert_eq!(shown_by(session, Some("one.example")).0[0], "one.example", "SNI wins");
+    let session = store.server(Listener::Public, Some(&domain("unknown.example")));
+    assert_eq!(shown_by(session, None).0[0], "one.example");
+    let session = store.server(Listener::Internal, Some(&domain("bücher.example")));
+    assert_eq!(shown_by(session, None).0, ["ringgate.internal"]);
+}
+
 #[test]
 fn the_internal_listener_shows_the_internal_certificate() {
     let store = two_domains(&Authority::new("root"));
@@ -98,7 +118,7 @@ fn the_client_certificate_is_that_of_the_local_domain() {
         ("remote.example", true, "ringgate.internal"),
     ] {
         let mut client = store.client(&names("partner.example", local), internal).unwrap();
-        let mut server = theirs.server(Listener::Public);
+        let mut server = theirs.server(Listener::Public, None);
         let (_, at_server) = converse(&mut client, &mut server, usize::MAX);
         assert_eq!(at_server.peer.unwrap().dns_names, [expected]);
         assert_eq!(server.server_name(), Some("partner.example"));
@@ -111,7 +131,7 @@ fn backends_see_no_certificate_when_there_is_no_internal_one() {
     let authority = Authority::new("root");
     let store = authority.store(&["one.example"]);
     let mut client = store.client(&names("one.example", "remote.example"), true).unwrap();
-    let mut server = store.server(Listener::Internal);
+    let mut server = store.server(Listener::Internal, None);
     let (_, at_server) = converse(&mut client, &mut server, usize::MAX);
     assert_eq!(at_server.trust(), Err(Untrusted::Absent));
 }

@@ -32,7 +32,7 @@ fn established(version: &'static SupportedProtocolVersion) -> (Session, Forger, 
     let mut config = wire::client_config(version, None);
     config.enable_secret_extraction = true;
     let mut peer = wire::client(config, "example.org");
-    let mut session = Authority::new("root").store(&["example.org"]).server(Listener::Public);
+    let mut session = Authority::new("root").store(&["example.org"]).server(Listener::Public, None);
     let mut seen = Seen::default();
     converse_with(&mut session, &mut peer, &mut seen).unwrap_or_else(|(error, _)| panic!("{error}"));
     let suite = peer.negotiated_cipher_suite().unwrap();

@@ -16,7 +16,7 @@ fn both_versions_carry_data_from_and_to_a_client() {
     let partner = authority.issue(&["partner.example"]);
     for (version, word) in [(&TLS12, "1.2"), (&TLS13, "1.3")] {
         let mut peer = wire::client(wire::client_config(version, Some(&partner)), "example.org");
-        let mut session = store.server(Listener::Public);
+        let mut session = store.server(Listener::Public, None);
         let mut seen = Seen::default();
         peer.writer().write_all(b"<presence/>").unwrap();
         converse_with(&mut session, &mut peer, &mut seen).unwrap_or_else(|(error, _)| panic!("{error}"));
@@ -57,7 +57,7 @@ fn bytes_may_come_one_at_a_time() {
     let authority = Authority::new("root");
     let (ours, theirs) = (authority.store(&["example.org"]), authority.store(&["partner.example"]));
     let mut client = ours.client(&names("partner.example", "example.org"), false).unwrap();
-    let mut server = theirs.server(Listener::Public);
+    let mut server = theirs.server(Listener::Public, None);
     let (at_client, at_server) = converse(&mut client, &mut server, 1);
     assert_eq!((at_client.trust(), at_server.trust()), (Ok(()), Ok(())));
     let mut out = Vec::new();
@@ -74,7 +74,7 @@ fn data_right_behind_the_handshake_comes_after_established() {
     let store = authority.store(&["example.org"]);
     let mut peer = wire::client(wire::client_config(&TLS13, None), "example.org");
     peer.writer().write_all(b"<stream:stream>").unwrap();
-    let mut session = store.server(Listener::Public);
+    let mut session = store.server(Listener::Public, None);
     let mut seen = Seen::default();
     let flight = feed(&mut session, &pending(&mut peer), usize::MAX, &mut seen).unwrap();
     deliver(&mut peer, &flight).unwrap();
@@ -113,7 +113,7 @@ fn nothing_can_be_sent_before_the_handshake_or_after_close() {
     let authority = Authority::new("root");
     let store = authority.store(&["example.org"]);
     let mut out = Vec::new();
-    let mut early = store.server(Listener::Public);
+    let mut early = store.server(Listener::Public, None);
     assert!(matches!(early.send(b"x", &mut out), Err(TlsError::NotEstablished)));
     early.close(&mut out);
     let (mut client, ..) = handshake(&store, "example.org", &store, "example.org");
@@ -176,7 +176,7 @@ fn a_session_of_tls_1_2_resumes_with_the_peers_certificate() {
     let config = wire::client_config(&TLS12, Some(&partner));
     for resumed in [false, true] {
         let mut peer = wire::client(config.clone(), "example.org");
-        let mut session = store.clone().server(Listener::Public);
+        let mut session = store.clone().server(Listener::Public, None);
         let mut seen = Seen::default();
         converse_with(&mut session, &mut peer, &mut seen).unwrap_or_else(|(error, _)| panic!("{error}"));
         assert_eq!(session.is_resumed(), Some(resumed));
@@ -216,7 +216,7 @@ fn alpn_is_offered_for_direct_tls_only() {
     for alpn in [true, false] {
         let names = TlsClient { server_name: domain("example.org"), local: domain("example.org"), alpn };
         let mut client = store.client(&names, false).unwrap();
-        let mut server = store.server(Listener::Public);
+        let mut server = store.server(Listener::Public, None);
         converse(&mut client, &mut server, usize::MAX);
         let agreed = alpn.then_some(&b"xmpp-server"[..]);
         assert_eq!((client.alpn(), server.alpn()), (agreed, agreed));

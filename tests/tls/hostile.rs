@@ -10,7 +10,7 @@ use crate::authority::{Authority, Issued, params};
 use crate::wire::{self, Seen, converse_with, deliver, feed, names, pending, plaintext};
 
 fn server() -> Session {
-    Authority::new("root").store(&["example.org"]).server(Listener::Public)
+    Authority::new("root").store(&["example.org"]).server(Listener::Public, None)
 }
 
 /// Wraps a handshake message's bytes into records of `size`.
@@ -41,7 +41,7 @@ fn alert(description: u8) -> Vec<u8> {
 #[test]
 fn client_hello_in_records_of_one_byte_succeeds() {
     let authority = Authority::new("root");
-    let mut session = authority.store(&["example.org"]).server(Listener::Public);
+    let mut session = authority.store(&["example.org"]).server(Listener::Public, None);
     let mut peer = wire::client(wire::client_config(&TLS13, None), "example.org");
     let hello = pending(&mut peer);
     let mut seen = Seen::default();
@@ -107,7 +107,7 @@ fn damaged_handshakes_never_panic_nor_hold_much() {
     for round in 0..300 {
         let version = if round % 2 == 0 { &TLS12 } else { &TLS13 };
         let mut peer = wire::client(wire::client_config(version, Some(&partner)), "example.org");
-        let mut session = store.server(Listener::Public);
+        let mut session = store.server(Listener::Public, None);
         let mut seen = Seen::default();
         for _ in 0..4 {
             let mut bytes = pending(&mut peer);
@@ -158,7 +158,7 @@ fn a_chain_of_a_hundred_certificates_is_refused() {
     for (count, accepted) in [(10, true), (11, false), (100, false)] {
         let long = Issued { chain: issued.chain.repeat(count), key: issued.key.clone() };
         let mut peer = wire::client(wire::client_config(&TLS13, Some(&long)), "example.org");
-        let mut session = store.server(Listener::Public);
+        let mut session = store.server(Listener::Public, None);
         let result = converse_with(&mut session, &mut peer, &mut Seen::default());
         assert_eq!(result.is_ok(), accepted, "{count}");
         let mut peer = wire::server(wire::server_config(&TLS13, &long));
@@ -180,7 +180,7 @@ fn a_chain_of_many_bytes_is_refused() {
     let wide: Vec<&str> = wide.iter().map(String::as_str).collect();
     let issued = authority.issue(&wide);
     let mut peer = wire::client(wire::client_config(&TLS13, Some(&issued)), "example.org");
-    let mut session = authority.store(&["example.org"]).server(Listener::Public);
+    let mut session = authority.store(&["example.org"]).server(Listener::Public, None);
     assert!(converse_with(&mut session, &mut peer, &mut Seen::default()).is_err());
 }
 
@@ -305,7 +305,7 @@ fn a_certificate_shown_without_its_key_fails_the_handshake() {
             let mut config = wire::client_config(version, Some(&own));
             config.client_auth_cert_resolver = wire::resolver(&stolen, &own);
             let mut peer = wire::client(config, "example.org");
-            let mut session = authority.store(&["example.org"]).server(Listener::Public);
+            let mut session = authority.store(&["example.org"]).server(Listener::Public, None);
             let (error, _) = converse_with(&mut session, &mut peer, &mut Seen::default()).unwrap_err();
             assert!(matches!(error, TlsError::Protocol(Error::InvalidCertificate(_))), "{error}");
         }

@@ -19,7 +19,7 @@ fn judged(authority: &Authority, issued: &Issued) -> PeerCertificate {
     let mut verdicts = Vec::new();
     for version in [&TLS12, &TLS13] {
         let mut peer = wire::client(wire::client_config(version, Some(issued)), "example.org");
-        let mut session = store.server(Listener::Public);
+        let mut session = store.server(Listener::Public, None);
         let mut seen = Seen::default();
         converse_with(&mut session, &mut peer, &mut seen).unwrap_or_else(|(error, _)| panic!("{error}"));
         verdicts.push(seen.peer.unwrap());
@@ -43,7 +43,7 @@ fn partner() -> CertificateParams {
 fn no_certificate_is_absent() {
     let store = Authority::new("root").store(&["example.org"]);
     let mut peer = wire::client(wire::client_config(&TLS13, None), "example.org");
-    let mut session = store.server(Listener::Public);
+    let mut session = store.server(Listener::Public, None);
     assert_eq!(session.peer().trust, Err(Untrusted::Absent));
     let mut seen = Seen::default();
     converse_with(&mut session, &mut peer, &mut seen).unwrap_or_else(|(error, _)| panic!("{error}"));

@@ -91,7 +91,7 @@ pub(crate) fn names(server_name: &str, local: &str) -> TlsClient {
 /// A whole handshake between stores: the client as `local` to `remote`.
 pub(crate) fn handshake(from: &Store, local: &str, to: &Store, remote: &str) -> (Session, Session, Seen, Seen) {
     let mut client = from.client(&names(remote, local), false).unwrap();
-    let mut server = to.server(Listener::Public);
+    let mut server = to.server(Listener::Public, None);
     let (at_client, at_server) = converse(&mut client, &mut server, usize::MAX);
     (client, server, at_client, at_server)
 }

@@ -112,8 +112,12 @@ pub enum Output {
     StartTls {
         /// Which.
         conn: ConnId,
-        /// `None`: we are the TLS server (certificate by SNI, else that of `default_domain`).
+        /// `None`: we are the TLS server.
         client: Option<TlsClient>,
+        /// Whose certificate the server shows a peer that sends no SNI: the domain in its stream header's `to`.
+        ///
+        /// COMPAT: Prosody 0.12: sends no SNI after STARTTLS, and expects the certificate of the domain it asked for.
+        default_domain: Option<Domain>,
     },
     /// Ask the DNS; answer with [`Input::Answered`].
     Ask(Question),
