@@ -39,7 +39,8 @@ impl Answerer {
         // Our own descriptor for replies: glommio's unconnected send may cut a datagram.
         let sender = Rc::new(udp.try_clone()?);
         let receiver = UdpSocket::from(udp);
-        let desk = Rc::new(Desk { resolver: Resolver::new(config.upstream.clone()), config });
+        let resolver = Resolver::new(config.upstream.clone());
+        let desk = Rc::new(Desk { resolver, config, idle: CONNECTION_IDLE });
         let over_udp = serve_udp(&desk, &receiver, &sender);
         zip(over_udp, serve_tcp(&desk, &listener)).await;
         drop(reserved);
@@ -88,16 +89,18 @@ async fn serve_tcp(desk: &Rc<Desk>, listener: &TcpListener) {
 struct Desk {
     config: AnswererConfig,
     resolver: Resolver,
+    /// [`CONNECTION_IDLE`].
+    idle: Duration,
 }
 
 impl Desk {
     /// One request after the other, until the client hangs up, idles, or sends what is no request.
     async fn converse(&self, mut stream: TcpStream) {
         loop {
-            let read = within(CONNECTION_IDLE, exchange::read_message(&mut stream)).await;
+            let read = within(self.idle, exchange::read_message(&mut stream)).await;
             let Some(Ok(Some(request))) = read else { return };
             let Some(answer) = self.answer(&request, true).await else { return };
-            let written = within(CONNECTION_IDLE, exchange::write_message(&mut stream, &answer)).await;
+            let written = within(self.idle, exchange::write_message(&mut stream, &answer)).await;
             let Some(Ok(())) = written else { return };
         }
     }
@@ -213,5 +216,80 @@ impl Tasks {
             ended.borrow_mut().push(number);
         });
         self.running.borrow_mut().insert(number, task);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::ResolverConfig;
+    use glommio::{LocalExecutorBuilder, Placement};
+
+    fn run<T>(test: impl Future<Output = T>) -> T {
+        let builder = LocalExecutorBuilder::new(Placement::Unbound).io_memory(64 << 10);
+        builder.make().expect("io_uring is available").run(test)
+    }
+
+    /// Lets other tasks run, at most a thousand times.
+    async fn turn_until(reached: impl Fn() -> bool) {
+        for _ in 0..1_000 {
+            if reached() {
+                return;
+            }
+            glommio::executor().yield_task_queue_now().await;
+        }
+        panic!("never reached");
+    }
+
+    /// Ends never, and tells when it is dropped.
+    struct Held(Rc<Cell<usize>>);
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() - 1);
+        }
+    }
+
+    #[test]
+    fn tasks_are_bounded_make_room_when_they_end_and_end_with_their_owner() {
+        run(async {
+            let held = Rc::new(Cell::new(2));
+            let tasks = Tasks::new(3);
+            for one in [Held(held.clone()), Held(held.clone())] {
+                assert!(tasks.has_room());
+                tasks.spawn(async move {
+                    let _one = one;
+                    std::future::pending().await
+                });
+            }
+            tasks.spawn(async { glommio::executor().yield_task_queue_now().await });
+            assert!(!tasks.has_room(), "three are under way");
+            turn_until(|| tasks.has_room()).await;
+            assert_eq!(tasks.running.borrow().len(), 2, "one has ended");
+            assert_eq!(held.get(), 2);
+            drop(tasks);
+            turn_until(|| held.get() == 0).await;
+        });
+    }
+
+    #[test]
+    fn a_connection_on_which_nothing_or_only_a_part_comes_is_closed() {
+        run(async {
+            let config = AnswererConfig {
+                listen: "127.0.0.1:0".parse().unwrap(),
+                internal: "127.0.0.1:15268".parse().unwrap(),
+                local_domains: vec![],
+                upstream: ResolverConfig::default(),
+            };
+            let resolver = Resolver::new(config.upstream.clone());
+            let desk = Desk { config, resolver, idle: Duration::from_millis(50) };
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            for part in [&[][..], &[0], &[0, 40, 1, 2, 3]] {
+                let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+                futures_lite::AsyncWriteExt::write_all(&mut client, part).await.unwrap();
+                let stream = listener.accept().await.unwrap();
+                assert!(within(Duration::from_secs(10), desk.converse(stream)).await.is_some());
+            }
+        });
     }
 }

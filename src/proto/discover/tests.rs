@@ -123,6 +123,15 @@ fn both_services_are_asked_for_before_anything_else() {
 }
 
 #[test]
+fn an_internationalized_domain_is_asked_for_by_its_a_labels() {
+    let domain = crate::address::Domain::parse("Bücher.example").unwrap();
+    let mut search = Discovery::new(&domain, 1, false);
+    let name = "_xmpp-server._tcp.xn--bcher-kva.example".into();
+    let ask = Action::Ask(Question { name, kind: RecordKind::Srv });
+    assert_eq!(search.next(&Egress::default(), Timestamp::default()), ask);
+}
+
+#[test]
 fn without_direct_tls_only_xmpp_server_is_asked_for() {
     let mut world =
         World::new(&[(XMPPS, Answer::Srv(vec![srv(0, 0, 5270, "a.test")])), ("example.org", hosts(&["9.9.9.9"]))]);
