@@ -165,12 +165,13 @@ impl Gate {
 
     fn start_tls(&mut self, id: ConnId) {
         let client = self.tls_names(id);
+        let default_domain = self.local_of(id);
         let Some(conn) = self.conns.get_mut(id) else { return };
         conn.phase = Phase::Securing;
         // TCP-24, TCP-25: nothing from before TLS survives it.
         conn.unread = Vec::new();
         conn.opened = false;
-        self.outputs.push_back(Output::StartTls { conn: id, client });
+        self.outputs.push_back(Output::StartTls { conn: id, client, default_domain });
     }
 
     fn restart(&mut self, id: ConnId) {

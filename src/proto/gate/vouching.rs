@@ -258,6 +258,7 @@ impl Gate {
         let conn = self.conns.get(id)?;
         match conn.link.and_then(|link| self.links.get(link)) {
             Some(link) => link.domains().map(|(_, remote)| remote.clone()),
+            None if conn.face == Face::FromBackend => conn.machine.domains().1.cloned(),
             None => conn.machine.domains().0.cloned(),
         }
     }
@@ -267,6 +268,7 @@ impl Gate {
         let conn = self.conns.get(id)?;
         match conn.link.and_then(|link| self.links.get(link)) {
             Some(link) => link.domains().map(|(local, _)| local.clone()),
+            None if conn.face == Face::FromBackend => conn.machine.domains().0.cloned(),
             None => conn.machine.domains().1.cloned(),
         }
     }
