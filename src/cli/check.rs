@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::{ConfigurationFile, load};
+use super::{ConfigurationFile, EXIT_CONFIGURATION, load};
 use crate::config::Config;
+use crate::shard::probe::{self, Finding, Severity};
 
 /// Prints one `ok` line per thing that is in order and a paragraph per warning; errors go to standard error.
 pub(super) fn check(file: &ConfigurationFile, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
@@ -14,7 +15,29 @@ pub(super) fn check(file: &ConfigurationFile, out: &mut dyn Write) -> anyhow::Re
     };
     write!(out, "{}", findings(&loaded.config))?;
     write!(out, "{}", loaded.problems.warnings_text())?;
-    Ok(ExitCode::SUCCESS)
+    match loaded.config.resolver() {
+        Ok((resolver, warnings)) => {
+            writeln!(out, "ok: resolvers: {:?}", resolver.servers)?;
+            warnings.iter().try_for_each(|warning| writeln!(out, "warning: {warning}"))?;
+        }
+        Err(error) => writeln!(out, "warning: dns.servers: /etc/resolv.conf: {error}; name resolvers in the file")?,
+    }
+    machine(&loaded.config, out)
+}
+
+/// What the machine lacks. A port that is taken is no error here: a running ringgate has them.
+fn machine(config: &Config, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let is_port = |finding: &Finding| finding.key.contains(".listen") || finding.key.contains(".dns");
+    let findings = probe::check(&config.wanted());
+    for finding in &findings {
+        let taken = if is_port(finding) { " (in order if ringgate is running already)" } else { "" };
+        writeln!(out, "{finding}{taken}")?;
+    }
+    if findings.is_empty() {
+        writeln!(out, "ok: this machine has what {} shards need", config.shards)?;
+    }
+    let is_fatal = |finding: &Finding| finding.severity == Severity::Error && !is_port(finding);
+    Ok(if findings.iter().any(is_fatal) { ExitCode::from(EXIT_CONFIGURATION) } else { ExitCode::SUCCESS })
 }
 
 fn findings(config: &Config) -> String {

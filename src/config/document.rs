@@ -78,6 +78,24 @@ impl Document {
         Some(document)
     }
 
+    /// The key whose file `text` is about: `text` is its path, or begins or ends with it.
+    pub(super) fn place_of_file(&self, directory: &Path, text: &str) -> Place {
+        let is_about = |file: &str| text.contains(&*directory.join(file).to_string_lossy());
+        let entries =
+            self.sections.values().flatten().flat_map(|section| {
+                section.entries.iter().map(move |(name, entry)| (&section.place.key, *name, entry))
+            });
+        let mut found = entries.filter_map(|(table, name, entry)| match &entry.value {
+            Value::Text(file) if KEYS.iter().any(|key| key.name == name && key.is_file()) && is_about(file) => {
+                Some((file.len(), Place { key: dotted(table, name), line: Some(entry.line) }))
+            }
+            _ => None,
+        });
+        // The longest name: one file's name may be the beginning of another's.
+        let longest = found.by_ref().max_by_key(|(length, _)| *length);
+        longest.map_or_else(|| Place { key: "(file)".into(), line: None }, |(_, place)| place)
+    }
+
     /// The table `name`, empty if it is not there.
     pub(super) fn section(&self, name: &'static str) -> Section {
         self.sections(name)

@@ -37,14 +37,6 @@ fn read_one(reading: &mut Reading<'_>, section: &Section, taken: &mut Vec<(Domai
     }
     let backend_tls = section.word(&keys::DOMAIN_BACKEND_TLS, reading.problems);
     let (name, server) = (name?.value, server?);
-    if reading.files == Files::Read {
-        let names = || std::iter::once(&name).chain(&subdomains);
-        let asked_clients = section.has(&keys::DOMAIN_CLIENT_CERTIFICATE);
-        files::check_names(&server, names(), &section.place_of(&keys::DOMAIN_CERTIFICATE), reading.problems);
-        if let Some(client) = client.as_ref().filter(|_| asked_clients) {
-            files::check_names(client, names(), &section.place_of(&keys::DOMAIN_CLIENT_CERTIFICATE), reading.problems);
-        }
-    }
     Some(LocalDomain {
         name,
         subdomains,

@@ -3,13 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use ringgate_proto::address::Domain;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::document::read_bounded;
-use super::problem::{Located, Place, Problems};
+use super::problem::{Located, Problems};
 
 /// A certificate chain, leaf first, and its private key, both PEM; one file may hold both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,43 +49,6 @@ pub(super) fn check_certificate(chain: &Located<PathBuf>, key: Option<&Located<P
         let problem = format!("{} has no private key that ringgate can read", key.value.display());
         problems.error(&key.place, problem, remedy);
     }
-    warn_about_mode(key, problems);
-}
-
-/// Warns about names that no entry of the leaf covers: peers would fall back to dialback or refuse.
-pub(super) fn check_names<'a>(
-    files: &CertificateFiles,
-    names: impl Iterator<Item = &'a Domain>,
-    place: &Place,
-    problems: &mut Problems,
-) {
-    let Ok(leaf) = CertificateDer::from_pem_file(&files.chain) else { return };
-    let Ok((_, leaf)) = X509Certificate::from_der(&leaf) else {
-        problems.error(place, "the first certificate is not one", "name the server's certificate first in the file");
-        return;
-    };
-    let missing = names.filter(|name| !covers(&leaf, name.as_ascii())).map(Domain::as_str).collect::<Vec<_>>();
-    if !missing.is_empty() {
-        let problem = format!("the certificate has no dNSName for {}", missing.join(", "));
-        let remedy = "order a certificate with these names; until then peers must fall back to dialback";
-        problems.warn(place, problem, remedy);
-    }
-}
-
-fn covers(leaf: &X509Certificate<'_>, name: &str) -> bool {
-    let parent = name.split_once('.').map(|(_, parent)| parent);
-    let is_covered_by = |entry: &str| {
-        entry.eq_ignore_ascii_case(name)
-            || entry
-                .strip_prefix("*.")
-                .is_some_and(|rest| parent.is_some_and(|parent| rest.eq_ignore_ascii_case(parent)))
-    };
-    leaf.subject_alternative_name().ok().flatten().is_some_and(|extension| {
-        extension.value.general_names.iter().any(|entry| match entry {
-            GeneralName::DNSName(entry) => is_covered_by(entry),
-            _ => false,
-        })
-    })
 }
 
 /// Complains unless the file has a certificate.

@@ -194,6 +194,11 @@ keys! {
 }
 
 impl Key {
+    /// Whether it names a file of PEM text.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.shape, Text(kind) if kind.ends_with("a PEM file"))
+    }
+
     /// What may stand at the key, for messages: `a number of bytes from 10000 to 4194304`.
     pub fn expectation(&self) -> String {
         match self.shape {

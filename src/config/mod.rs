@@ -4,6 +4,7 @@
 //! table its meaning and finds what does not fit together. All that is wrong is reported at once, each with key,
 //! line, problem and remedy. `ringgate.toml` in the repository explains every key.
 
+mod assemble;
 mod document;
 mod domains;
 mod files;

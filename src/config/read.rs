@@ -45,7 +45,7 @@ pub(super) fn read(text: &str, directory: &Path, files: Files, problems: &mut Pr
     let log = log(&mut reading);
     let shutdown = reading.document.section("shutdown").time(&keys::SHUTDOWN_DEADLINE, reading.problems);
     let (internal, public) = listening?;
-    Some(Config {
+    let config = Config {
         shards,
         domains,
         internal,
@@ -60,7 +60,24 @@ pub(super) fn read(text: &str, directory: &Path, files: Files, problems: &mut Pr
         metrics: metrics?,
         log: log?,
         shutdown_deadline: shutdown?.value,
-    })
+    };
+    if files == Files::Read && problems.errors.is_empty() {
+        check_tls(&config, &document, directory, problems);
+    }
+    Some(config)
+}
+
+/// Whether certificates, keys and roots fit together, as far as the files in themselves are in order.
+fn check_tls(config: &Config, document: &Document, directory: &Path, problems: &mut Problems) {
+    match config.tls() {
+        Err(error) => problems.error(&document.place_of_file(directory, &error.file), error.problem, error.remedy),
+        Ok(store) => {
+            for warning in store.warnings() {
+                let place = document.place_of_file(directory, &warning);
+                problems.warn(&place, warning, "see the `certificate` keys in ringgate.toml for what peers expect");
+            }
+        }
+    }
 }
 
 impl Reading<'_> {
@@ -97,12 +114,7 @@ fn shards(reading: &mut Reading<'_>) -> u16 {
     let Some(asked) = section.number(&keys::SHARDS, reading.problems) else {
         return u16::try_from(cores).unwrap_or(u16::MAX).min(1_024);
     };
-    let shards = u16::try_from(asked.value).expect("the key's bounds are within u16");
-    if usize::from(shards) > cores {
-        let problem = format!("{shards} shards will share {cores} cores");
-        reading.problems.warn(&asked.place, problem, "leave the key out: one shard per core is fastest");
-    }
-    shards
+    u16::try_from(asked.value).expect("the key's bounds are within u16")
 }
 
 fn roots(reading: &mut Reading<'_>) -> Option<Roots> {

@@ -302,7 +302,21 @@ fn files_are_found_beside_the_configuration_and_examined() {
     directory.write("ringgate.toml", &text);
     let loaded = Config::load(&directory.0.join("ringgate.toml")).unwrap();
     assert_eq!(loaded.config.dialback_secret, Some(Secret(b"0123456789abcdef".to_vec())));
-    assert_eq!(loaded.problems.warnings, [], "{}", loaded.problems.warnings_text());
+    // The certificate was signed by nobody whom strangers trust; that is all there is to say.
+    assert_eq!(loaded.problems.warnings.len(), 1, "{}", loaded.problems.warnings_text());
+    assert_eq!(loaded.problems.warnings[0].line, Some(5));
+}
+
+#[test]
+fn key_of_another_certificate_is_an_error_with_the_line_of_the_certificate() {
+    let directory = Directory::new("mismatch");
+    directory.certificate("good.pem", &["example.org"]);
+    directory.certificate("other.pem", &["example.org"]);
+    let text = MINIMAL.replace("/etc/ringgate/example.org.pem\"", "good.pem\"\nkey = \"other.pem\"");
+    directory.write("ringgate.toml", &text);
+    let problems = Config::load(&directory.0.join("ringgate.toml")).unwrap_err();
+    assert_eq!(problems.errors.len(), 1, "{problems}");
+    assert_eq!((problems.errors[0].key.as_str(), problems.errors[0].line), ("domain[1].certificate", Some(5)));
 }
 
 #[test]
@@ -325,7 +339,9 @@ fn certificate_that_lacks_a_served_name_is_warned_about() {
     directory.certificate("bare.pem", &["example.org"]);
     directory.write("ringgate.toml", &MINIMAL.replace("/etc/ringgate/example.org.pem", "bare.pem"));
     let loaded = Config::load(&directory.0.join("ringgate.toml")).unwrap();
-    assert!(loaded.problems.warnings[0].problem.ends_with("no dNSName for conference.example.org"));
+    let about = |w: &&Problem| w.problem.ends_with("does not cover conference.example.org");
+    let warning = loaded.problems.warnings.iter().find(about).expect("the name is missing");
+    assert_eq!((warning.key.as_str(), warning.line), ("domain[1].certificate", Some(5)));
 }
 
 #[test]
@@ -421,7 +437,7 @@ fn the_file_with_every_key_uncommented_passes_when_the_files_exist() {
     let directory = Directory::new("uncommented");
     for name in ["example.org", "example.org-client", "internal"] {
         directory.certificate(&format!("{name}.pem"), &["example.org", "conference.example.org"]);
-        directory.certificate(&format!("{name}.key.pem"), &["unused.example"]);
+        std::fs::copy(directory.0.join(format!("{name}.pem")), directory.0.join(format!("{name}.key.pem"))).unwrap();
     }
     directory.certificate("roots.pem", &["ca.example"]);
     directory.write("dialback.secret", "0123456789abcdef");
@@ -436,6 +452,7 @@ fn the_file_with_every_key_uncommented_passes_when_the_files_exist() {
     let text = text.replace("roots = \"system\"", "roots = \"roots.pem\"").replace("shards = 2", "shards = 1");
     directory.write("ringgate.toml", &text);
     let loaded = Config::load(&directory.0.join("ringgate.toml")).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(loaded.problems.warnings, [], "{}", loaded.problems.warnings_text());
+    let is_about_trust = |warning: &&Problem| warning.key.ends_with("certificate");
+    assert!(loaded.problems.warnings.iter().all(|w| is_about_trust(&w)), "{}", loaded.problems.warnings_text());
     assert_eq!(loaded.config.policy.partners.len(), 1);
 }
