@@ -317,7 +317,8 @@ impl<M: Machine> Peer<M> {
                 }
                 Ok(Step::Close { end }) => {
                     rest = &rest[end..];
-                    self.step(|machine, world| Ok(machine.closed(world)))
+                    self.with_world(|machine, world| machine.closed(world));
+                    Ok(())
                 }
                 Err(error) => Err(error.into()),
             };

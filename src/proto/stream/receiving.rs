@@ -11,21 +11,22 @@
 //!  └─────────────────────────┴──┘ <auth/> with payload, <response/>
 //! ```
 
-use alloc::string::String;
+mod link;
+
 use core::mem;
 
 use crate::address::{Domain, DomainPair};
-use crate::limits::{REFUSALS_PER_STREAM, SASL_FAILURES, STANZA_BYTES};
 use crate::ns;
 use crate::scan::tree::Node;
 use crate::scan::{Element, Header, Kind, StreamContext};
 
 use super::close::Frame;
-use super::features::Offer;
-use super::header::{OurHeader, PeerHeader, Version, stream_id};
+use super::header::{PeerHeader, Version};
 use super::sasl::{self, Payload};
 use super::starttls::{self, StartTls};
 use super::{Condition, PeerCertificate, SaslFailure, Side, StreamError, StreamEvent, Terms, TlsTerms, World};
+
+use link::Link;
 
 /// The receiving entity of a stream: the peer connected to us.
 #[derive(Debug)]
@@ -61,46 +62,14 @@ struct Open {
 #[derive(Debug)]
 struct AwaitResponse;
 
-/// What all states need.
-#[derive(Debug)]
-struct Link {
-    side: Side,
-    tls: Option<PeerCertificate>,
-    stanza_bytes: u32,
-    frame: Frame,
-    id: String,
-    from: Option<Domain>,
-    to: Option<Domain>,
-    /// Whether our header may be from `to`.
-    is_served: bool,
-    /// Whether the peer's header had a version.
-    is_versioned: bool,
-    terms: Option<Terms>,
-    sasl_failures: u8,
-    refusals: u8,
-}
-
 impl Receiving {
     /// Waits for the first header. `tls` is what direct TLS said, if the stream began with it.
     pub fn new(side: Side, tls: Option<PeerCertificate>) -> Self {
-        let link = Link {
-            side,
-            tls,
-            stanza_bytes: STANZA_BYTES,
-            frame: Frame::Unopened,
-            id: String::new(),
-            from: None,
-            to: None,
-            is_served: false,
-            is_versioned: true,
-            terms: None,
-            sasl_failures: 0,
-            refusals: 0,
-        };
+        let link = Link::new(side, tls);
         Self { state: State::AwaitHeader(AwaitHeader { proven: None }), link }
     }
 
-    /// Announces another bound than [`STANZA_BYTES`] for one stanza. XEP-0478 §3.
+    /// Announces another bound than [`crate::limits::STANZA_BYTES`] for one stanza. XEP-0478 §3.
     pub fn with_stanza_bytes(mut self, bytes: u32) -> Self {
         self.link.stanza_bytes = bytes;
         self
@@ -312,100 +281,6 @@ fn check_restart(pair: &DomainPair, peer: &PeerHeader) -> Result<(), StreamError
         return Err(StreamError::peer(Condition::InvalidFrom, "'from' differs from the authenticated stream's"));
     }
     Ok(())
-}
-
-impl Link {
-    /// COMPAT: MongooseIM has no `from` before TLS, jabberd2 in clear neither `from` nor `to`; policy decides.
-    fn take_addresses(&mut self, peer: &PeerHeader) -> Result<(), StreamError> {
-        let (from, to) = (peer.checked_from(), peer.checked_to());
-        self.from = from.clone().unwrap_or_default();
-        self.to = to.clone().unwrap_or_default();
-        to.and(from).map(|_| ())
-    }
-
-    /// Whether the peer has any way to prove itself on these terms.
-    ///
-    /// COMPAT: a header without version is that of a peer from before RFC 3920, which knows dialback only.
-    fn check_means(&self, terms: Terms) -> Result<(), StreamError> {
-        let refuse = |text| Err(StreamError::peer(Condition::PolicyViolation, text));
-        let may_start_tls = self.is_versioned && self.tls.is_none() && terms.tls != TlsTerms::None;
-        if may_start_tls {
-            return Ok(());
-        }
-        if self.tls.is_none() && terms.tls == TlsTerms::Required {
-            return Err(TLS_REQUIRED);
-        }
-        match (&self.tls, &self.from) {
-            _ if terms.dialback => Ok(()),
-            _ if !self.is_versioned || !terms.external => refuse("no authentication is possible for this domain"),
-            (None, _) => refuse("authentication takes TLS, which is not offered"),
-            (Some(_), None) => refuse("'from' is missing, so no certificate can prove it"),
-            (Some(certificate), Some(from)) => certificate.proves(from).or_else(|why| refuse(why.as_text())),
-        }
-    }
-
-    fn offer(&self, terms: Terms, is_proven: bool) -> Offer {
-        let starttls = match terms.tls {
-            TlsTerms::Required => Some(true),
-            TlsTerms::Optional => Some(false),
-            TlsTerms::None => None,
-        };
-        if self.tls.is_none() && starttls == Some(true) {
-            return Offer { starttls, ..Offer::default() };
-        }
-        Offer {
-            starttls: starttls.filter(|_| self.tls.is_none()),
-            external: !is_proven && terms.external && self.proves_from(),
-            dialback: terms.dialback,
-            max_bytes: Some(self.stanza_bytes),
-        }
-    }
-
-    /// XEP-0178 §3: EXTERNAL is offered only where it can succeed.
-    fn proves_from(&self) -> bool {
-        match (&self.tls, &self.from) {
-            (Some(certificate), Some(from)) => certificate.proves(from).is_ok(),
-            _ => false,
-        }
-    }
-
-    /// RFC 6120 §4.7.1, §4.9.1.3: from the domain that was asked for if it is ours, else from any of ours.
-    ///
-    /// A peer without version gets none. RFC 6120 §4.7.5.
-    fn write_header(&mut self, world: &mut World<'_>) {
-        self.id = stream_id((world.entropy)());
-        let served = self.to.as_ref().filter(|_| self.is_served);
-        let from = served.or_else(|| world.rules.default_local(self.side));
-        let header = OurHeader {
-            from: from.map(Domain::as_str),
-            to: self.from.as_ref().map(Domain::as_str),
-            id: Some(&self.id),
-            version: self.is_versioned,
-        };
-        header.write(world.out);
-        self.frame = Frame::Open;
-    }
-
-    /// Answers a SASL attempt that failed; the stream goes on, but not for ever. RFC 6120 §6.4.5.
-    fn sasl_failed(&mut self, failure: SaslFailure, world: &mut World<'_>) -> Result<State, StreamError> {
-        failure.write(world.out);
-        world.events.push_back(StreamEvent::SaslFailed(failure));
-        self.sasl_failures += 1;
-        if self.sasl_failures >= SASL_FAILURES {
-            return Err(StreamError::peer(Condition::PolicyViolation, "authentication failed too often"));
-        }
-        Ok(State::Open(Open { proven: None }))
-    }
-
-    /// Answers a request for something that was not offered.
-    fn refuse(&mut self, answer: &[&str], world: &mut World<'_>) -> Result<(), StreamError> {
-        self.refusals += 1;
-        if self.refusals > REFUSALS_PER_STREAM {
-            return Err(StreamError::peer(Condition::PolicyViolation, "too many requests for features not offered"));
-        }
-        answer.iter().for_each(|part| world.out.extend_from_slice(part.as_bytes()));
-        Ok(())
-    }
 }
 
 /// RFC 6120 §5.4.2.2: the failure ends the stream.
