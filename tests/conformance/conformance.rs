@@ -6,6 +6,7 @@
 mod peer;
 mod rfc6120;
 mod rfc7622;
+mod walk;
 mod xep0138;
 mod xep0178;
 mod xep0198;

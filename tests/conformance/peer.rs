@@ -28,7 +28,7 @@ pub(crate) const CLEAR: Terms = Terms { tls: TlsTerms::None, external: false, di
 
 /// The parts of an initial header that are always the same.
 pub(crate) const NAMESPACES: &str =
-    "xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' xmlns:db='jabber:server:dialback'";
+    "xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:server' xmlns:db='jabber:server:dialback'";
 /// The attributes of a peer's usual header to us.
 pub(crate) const TO_LOCAL: &str = "from='remote.example' to='local.example' version='1.0'";
 /// The attributes of a peer's usual response to us.

@@ -32,3 +32,11 @@ fn requests_without_end_are_a_policy_violation() {
     peer.says(REQUEST);
     peer.hears_error("policy-violation");
 }
+
+#[test]
+fn requests_before_tls_count_too() {
+    let mut peer = connects(DEFAULT);
+    peer.says(&header(TO_LOCAL)).says(&REQUEST.repeat(16)).says(STARTTLS);
+    peer.completes_tls(certificate(&[REMOTE])).says(&header(TO_LOCAL)).says(REQUEST);
+    peer.hears_error("policy-violation");
+}

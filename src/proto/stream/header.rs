@@ -25,9 +25,10 @@ pub(super) struct OurHeader<'a> {
 impl OurHeader<'_> {
     /// Appends XML declaration and header. The prefixes are those that peers have wired in (`stream`, `db`).
     ///
-    /// COMPAT: MongooseIM and others know dialback elements by the prefix `db` only.
+    /// COMPAT: MongooseIM and others know dialback elements by the prefix `db` only; ejabberds of old read a header
+    /// only if `xmlns:stream` stands before `xmlns` (which is why Tigase writes them so).
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let namespaces = [("xmlns", ns::SERVER), ("xmlns:stream", ns::STREAMS), ("xmlns:db", ns::DIALBACK)];
+        let namespaces = [("xmlns:stream", ns::STREAMS), ("xmlns", ns::SERVER), ("xmlns:db", ns::DIALBACK)];
         let said = [("from", self.from), ("to", self.to), ("id", self.id), ("version", self.version.then_some("1.0"))];
         let said = said.into_iter().filter_map(|(name, value)| Some((name, value?)));
         out.extend_from_slice(b"<?xml version='1.0'?><stream:stream");
@@ -142,14 +143,15 @@ mod tests {
         assert_eq!(Version::read(None), Version::Missing);
     }
 
+    /// COMPAT test: the order of the declarations, for ejabberds of old.
     #[test]
     fn header_is_written_with_values_escaped_and_absent_ones_left_out() {
         let mut out = Vec::new();
         OurHeader { from: Some("a'b<&"), to: None, id: Some("i"), version: false }.write(&mut out);
         assert_eq!(
             core::str::from_utf8(&out).unwrap(),
-            "<?xml version='1.0'?><stream:stream xmlns='jabber:server' \
-             xmlns:stream='http://etherx.jabber.org/streams' xmlns:db='jabber:server:dialback' \
+            "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' \
+             xmlns='jabber:server' xmlns:db='jabber:server:dialback' \
              from='a&apos;b&lt;&amp;' id='i'>"
         );
     }

@@ -208,6 +208,22 @@ mod tests {
         Payload::read(&node)
     }
 
+    /// A1.6: whatever was asked before, no proof is made of a certificate that does not name the domain.
+    #[test]
+    fn nothing_is_accepted_by_a_certificate_for_another_domain() {
+        let (ours, theirs) = (Domain::parse("local.example").unwrap(), Domain::parse("remote.example").unwrap());
+        let named = |name: &str| PeerCertificate {
+            trust: Ok(()),
+            dns_names: alloc::vec![name.into()],
+            srv_names: Vec::new(),
+            xmpp_addrs: Vec::new(),
+            fingerprint: [0; 32],
+        };
+        assert_eq!(accepted_by(&named("local.example"), &ours, &theirs), None);
+        let accepted = accepted_by(&named("remote.example"), &ours, &theirs).unwrap();
+        assert_eq!(accepted.into_pair(), DomainPair { from: ours, to: theirs });
+    }
+
     /// SAS-18
     #[test]
     fn garbage_is_incorrectly_encoded() {

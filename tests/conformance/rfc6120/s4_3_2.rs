@@ -16,7 +16,7 @@ fn header_and_features_come_in_one_write() {
     let mut peer = connects(DEFAULT);
     peer.says(&header(TO_LOCAL));
     let heard = peer.hears();
-    assert!(heard.starts_with("<?xml version='1.0'?><stream:stream xmlns='jabber:server' "), "{heard}");
+    assert!(heard.starts_with("<?xml version='1.0'?><stream:stream xmlns:stream='"), "{heard}");
     assert!(heard.ends_with("</stream:features>"), "{heard}");
 }
 
@@ -70,6 +70,15 @@ fn starttls_offered_again_after_tls_is_ignored() {
     peer.says(&header(RESPONSE)).says(&features(&format!("{STARTTLS_REQUIRED}{EXTERNAL}")));
     let heard = peer.hears();
     assert!(heard.starts_with("<auth ") && !heard.contains("starttls"), "{heard}");
+}
+
+/// FEA-10 behind FEA-01: what matters to the operator is that TLS is missing.
+#[test]
+fn stripped_starttls_is_named_although_an_unknown_feature_is_required_too() {
+    let mut peer = is_called(intent(DEFAULT), None);
+    peer.says(&header(RESPONSE)).says(&features("<rite xmlns='urn:example:rite'><required/></rite>"));
+    assert_eq!(peer.error.unwrap().text, "tls-required");
+    peer.hears_error("policy-violation");
 }
 
 /// FEA-10

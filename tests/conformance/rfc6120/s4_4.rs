@@ -39,6 +39,8 @@ fn closing_twice_writes_one_end_tag() {
     let mut peer = is_encrypted(DEFAULT, certificate(&[REMOTE]));
     peer.is_closed().is_closed();
     assert_eq!(peer.hears(), END);
+    peer.says(STANZA);
+    assert_eq!((peer.taken.len(), peer.machine.is_over()), (1, false), "the peer may still finish");
 }
 
 #[test]
