@@ -53,7 +53,8 @@ impl Shard {
     /// Takes a stream in, reads on, and lets the gate use what came with it.
     pub(super) fn adopt(&mut self, moving: Moving) {
         self.observations.counters.adopted += 1;
-        let conn = self.gate.adopt(moving.departed, self.now);
+        // A full table closes the connection: the descriptor is dropped.
+        let Some(conn) = self.gate.adopt(moving.departed, self.now) else { return };
         let id = self.ring.adopt(moving.socket);
         let mut socket = Socket::new(id, conn, moving.origin, moving.peer, Phase::Open);
         socket.tls = moving.tls;

@@ -148,7 +148,7 @@ impl World {
                 let delay = self.latency();
                 self.after(delay, Happening::GateConnects { process, shard, conn, to: address });
             }
-            Output::StartTls { conn, client } => {
+            Output::StartTls { conn, client, default_domain: _ } => {
                 let Some(Line::Socket(socket)) = self.shard(process, shard).lines.get(&conn).cloned() else { return };
                 let outgoing = self.shard(process, shard).gate.take_outbox(conn, Outgoing::default());
                 self.write(process, socket, outgoing.bytes);
