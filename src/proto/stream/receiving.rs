@@ -175,15 +175,14 @@ impl Receiving {
 
     /// Whether dialback elements are welcome now; never a question of authentication (XEP-0220 §2.2.2).
     ///
+    /// Whether dialback may prove a pair is asked for each pair by the owner: the answer is an error for that pair, and
+    /// the stream is kept (XEP-0220 §2.5).
+    ///
     /// # Errors
-    /// The stream error to answer with when not: `policy-violation` before TLS where it is required,
-    /// `not-authorized` when dialback is not among the terms.
+    /// The stream error to answer with when not: `policy-violation` before TLS where it is required, `not-authorized`
+    /// while the stream is not negotiated.
     pub fn takes_dialback(&self) -> Result<(), StreamError> {
-        let terms = self.clear_for_content()?;
-        if !terms.dialback {
-            return Err(StreamError::peer(Condition::NotAuthorized, "dialback is not accepted for this domain"));
-        }
-        Ok(())
+        self.check_content()
     }
 
     /// Whether stanzas may come now (each still needs its proven pair).
@@ -191,10 +190,10 @@ impl Receiving {
     /// # Errors
     /// `not-authorized` during negotiation, `policy-violation` before TLS where it is required.
     pub fn takes_stanzas(&self) -> Result<(), StreamError> {
-        self.clear_for_content().map(|_| ())
+        self.check_content()
     }
 
-    fn clear_for_content(&self) -> Result<Terms, StreamError> {
+    fn check_content(&self) -> Result<(), StreamError> {
         match (&self.state, self.link.terms) {
             (State::AwaitTls, _) => {
                 Err(StreamError::peer(Condition::PolicyViolation, "data came between <starttls/> and TLS"))
@@ -203,7 +202,7 @@ impl Receiving {
                 if terms.tls == TlsTerms::Required && self.link.tls.is_none() {
                     return Err(TLS_REQUIRED);
                 }
-                Ok(terms)
+                Ok(())
             }
             _ => Err(StreamError::peer(Condition::NotAuthorized, "the stream is not negotiated yet")),
         }

@@ -77,13 +77,15 @@ fn dialback_is_taken_after_tls_before_and_beside_external() {
     assert_eq!((peer.taken.len(), peer.error), (2, None));
 }
 
-/// DBK-20: the gate can tell "not here" from "not yet" by the condition, and keep the stream.
+/// DBK-20, at the machine: the feature is not offered, and a request is left to the gate, which answers it with
+/// `not-authorized` for its pair and keeps the stream.
 #[test]
-fn dialback_where_only_a_certificate_counts_is_not_authorized() {
+fn request_where_only_a_certificate_counts_does_not_end_the_stream() {
     let mut peer = connects_encrypted(EXTERNAL_ONLY, certificate(&[REMOTE]));
     peer.says(&header(TO_LOCAL));
     assert!(!peer.hears().contains(DIALBACK));
-    assert_eq!(peer.machine.takes_dialback().unwrap_err().condition.as_str(), "not-authorized");
+    peer.says(REQUEST);
+    assert_eq!((peer.taken.len(), peer.error), (1, None));
     let mut peer = connects(Terms { dialback: false, ..OPTIONAL });
     peer.says(&header(TO_LOCAL));
     assert!(!peer.hears().contains(DIALBACK));
