@@ -48,7 +48,7 @@ fn we_do_not_authenticate_to_a_server_that_does_not_prove_the_domain() {
     }
 }
 
-/// XEP-0220 §1.1: where dialback is allowed, an unprovable certificate is no failure.
+/// Where dialback is allowed, an unprovable certificate is no failure.
 #[test]
 fn server_that_does_not_prove_the_domain_is_spoken_to_by_dialback_where_that_is_allowed() {
     for shown in [untrusted(Untrusted::SelfSigned), certificate(&["else.example"])] {
