@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Loaded};
+use crate::demo::{self, DemoArgs};
 
 /// What was asked for could not be done.
 pub const EXIT_FAILURE: u8 = 1;
@@ -41,6 +42,8 @@ enum Command {
     Check(ConfigurationFile),
     /// Shows what the scanner makes of a captured stream.
     Scan(scan::ScanArgs),
+    /// Plays a small internet on loopback around a real ringgate, for some seconds.
+    Demo(DemoArgs),
 }
 
 /// Where the configuration is.
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Run(file) => run::run(&file),
         Command::Check(file) => check::check(&file, &mut std::io::stdout()),
         Command::Scan(args) => scan::run(&args),
+        Command::Demo(args) => demo::run(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -54,7 +54,7 @@ fn check_conflicts(reading: &mut Reading<'_>, listeners: &[&Located<SocketAddr>]
 /// all addresses of its family (`[::]` takes IPv4 too).
 fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
     let covers = |wide: IpAddr, other: IpAddr| wide.is_unspecified() && (wide.is_ipv6() || other.is_ipv4());
-    a.port() == b.port() && (a.ip() == b.ip() || covers(a.ip(), b.ip()) || covers(b.ip(), a.ip()))
+    a.port() == b.port() && a.port() != 0 && (a.ip() == b.ip() || covers(a.ip(), b.ip()) || covers(b.ip(), a.ip()))
 }
 
 /// A backend that is one of our own listeners would make stanzas go round for ever.

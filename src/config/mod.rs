@@ -9,6 +9,7 @@ mod document;
 mod domains;
 mod files;
 mod gate;
+mod identities;
 pub mod keys;
 mod listeners;
 mod partners;

@@ -93,11 +93,11 @@ impl Reading<'_> {
         self.parse_address(text)
     }
 
-    /// `127.0.0.1:5269` or `[::1]:5269`, with a port that is not 0.
+    /// `127.0.0.1:5269` or `[::1]:5269`. As everywhere, a listener with port 0 gets one from the kernel.
     pub(super) fn parse_address(&mut self, text: Located<String>) -> Option<Located<SocketAddr>> {
         match text.value.parse::<SocketAddr>() {
-            Ok(address) if address.port() != 0 => Some(text.map(|_| address)),
-            _ => {
+            Ok(address) => Some(text.map(|_| address)),
+            Err(_) => {
                 let problem = format!("{:?} is not an address with a port", text.value);
                 let remedy =
                     "write an IP address and a port, as in 127.0.0.1:5269 or [::1]:5269; names are not looked up";

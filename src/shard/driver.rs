@@ -45,14 +45,22 @@ pub trait Resolve {
     fn lookup<'a>(&'a self, question: &'a Question) -> Pin<Box<dyn Future<Output = Answer> + 'a>>;
 }
 
+/// Watches a shard, between its ticks.
+pub trait Observe {
+    /// Sees every event, in order, after the tick that brought it.
+    fn event(&mut self, event: &Event);
+    /// Somebody wants the shard's figures ([`Handle::publish`]).
+    fn publish(&mut self, shard: &Shard);
+}
+
 /// What one executor runs; made on its thread, inside the executor.
 pub struct Setup {
     /// The shard.
     pub shard: ShardConfig,
     /// Who answers the gate's questions.
     pub resolver: Rc<dyn Resolve>,
-    /// Sees every event, in order, after the tick that brought it.
-    pub observe: Box<dyn FnMut(&Event)>,
+    /// Who turns events into log lines and figures.
+    pub observer: Box<dyn Observe>,
     /// What runs beside it (DNS answerer, metrics listener); dropped when the shard has ended.
     pub tasks: Vec<Task>,
 }
@@ -97,6 +105,12 @@ impl Handle {
     pub fn call(&self, shard: ShardId, call: impl FnOnce(&mut Shard) + Send + 'static) -> bool {
         let call: Call = Box::new(call);
         self.post(shard, Message::Call(call))
+    }
+
+    /// Has every shard publish its figures soon; `false` when there are none left.
+    pub fn publish(&self) -> bool {
+        !self.mailboxes.are_all_drained()
+            && (0..self.shards()).all(|shard| self.call(ShardId(shard), Shard::wish_to_publish))
     }
 
     fn post(&self, shard: ShardId, message: Message) -> bool {
@@ -216,7 +230,7 @@ impl Seat {
             .make()
             .map_err(|error| error.to_string())?;
         executor.run(async move {
-            let Setup { shard: config, resolver, mut observe, tasks } = setup(self.shard)?;
+            let Setup { shard: config, resolver, mut observer, tasks } = setup(self.shard)?;
             let mut shard =
                 Shard::new(self.shard, config, &self.mailboxes).map_err(|error| format!("its data ring: {error}"))?;
             let wake = self.mailboxes.get(self.shard).map(Mailbox::wake).ok_or("it has no mailbox")?;
@@ -226,7 +240,7 @@ impl Seat {
             // The receiver is there: `start` waits for it.
             let _ = self.ready.send(());
             drop(self.ready);
-            let outcome = turn(&mut shard, &wake, &mut observe).await;
+            let outcome = turn(&mut shard, &wake, observer.as_mut()).await;
             for task in beside {
                 task.cancel().await;
             }
@@ -237,11 +251,14 @@ impl Seat {
 }
 
 /// Turns the shard until it has ended.
-async fn turn(shard: &mut Shard, wake: &BufferedFile, observe: &mut dyn FnMut(&Event)) -> io::Result<()> {
+async fn turn(shard: &mut Shard, wake: &BufferedFile, observer: &mut dyn Observe) -> io::Result<()> {
     loop {
         shard.enter(Wait::No)?;
         let more = shard.process(TICK_COMPLETIONS);
-        shard.observations().events.drain(..).for_each(|event| observe(&event));
+        shard.observations().events.drain(..).for_each(|event| observer.event(&event));
+        if shard.take_publish_wish() {
+            observer.publish(shard);
+        }
         if shard.is_finished() {
             return Ok(());
         }

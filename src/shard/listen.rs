@@ -18,7 +18,7 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 
 /// A listening socket for each of `shards` on one address; the kernel spreads connections over them.
 ///
-/// With port 0 the first one chooses, the others follow. An IPv6 address listens for IPv6 only. Accepted connections
+/// With port 0 the first one chooses, the others follow. `[::]` takes IPv4 connections too. Accepted connections
 /// inherit the options.
 ///
 /// # Errors
@@ -41,7 +41,7 @@ fn bind_one(address: SocketAddr) -> io::Result<Socket> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     if address.is_ipv6() {
-        socket.set_only_v6(true)?;
+        socket.set_only_v6(false)?;
     }
     set_stream_options(&socket)?;
     socket.bind(&address.into())?;

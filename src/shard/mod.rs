@@ -116,6 +116,7 @@ pub struct Shard {
     /// When draining is given up; set by the order to drain.
     drain_until: Option<Timestamp>,
     counted_drained: bool,
+    publish_wish: bool,
 }
 
 impl Shard {
@@ -146,6 +147,7 @@ impl Shard {
             now: crate::clock::now(),
             drain_until: None,
             counted_drained: false,
+            publish_wish: false,
         })
     }
 
@@ -162,6 +164,20 @@ impl Shard {
     /// What was counted so far; whoever reads the events drains them.
     pub fn observations(&mut self) -> &mut Observations {
         &mut self.observations
+    }
+
+    /// What was counted so far, to look at.
+    pub fn observed(&self) -> &Observations {
+        &self.observations
+    }
+
+    /// Has the driver's observer publish the shard's figures after this tick.
+    pub fn wish_to_publish(&mut self) {
+        self.publish_wish = true;
+    }
+
+    pub(super) fn take_publish_wish(&mut self) -> bool {
+        std::mem::take(&mut self.publish_wish)
     }
 
     /// The gate, to look at.

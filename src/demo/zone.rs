@@ -1,0 +1,101 @@
+//! The demo's internet: a DNS server on loopback that knows its few domains and nothing else.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
+use hickory_proto::rr::rdata::{A, SRV};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use ringgate_proto::address::Domain;
+
+/// Where a domain's server is and how it is reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) address: SocketAddr,
+    pub(super) direct_tls: bool,
+}
+
+/// Answers until it is dropped.
+pub(super) struct Zone {
+    pub(super) address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+const TTL_SECONDS: u32 = 60;
+
+impl Zone {
+    pub(super) fn serve(places: HashMap<Domain, Place>) -> io::Result<Self> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+        let address = socket.local_addr()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("demo-dns".into()).spawn(move || {
+            let mut buffer = [0; 1232];
+            while !stopped.load(Ordering::Relaxed) {
+                let Ok((count, peer)) = socket.recv_from(&mut buffer) else { continue };
+                if let Some(reply) = answer(&places, &buffer[..count]) {
+                    // A lost reply is asked for again.
+                    let _ = socket.send_to(&reply, peer);
+                }
+            }
+        })?;
+        Ok(Self { address, stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Zone {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A panic of the server has been printed; there is nothing more to do about it here.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn answer(places: &HashMap<Domain, Place>, query: &[u8]) -> Option<Vec<u8>> {
+    let query = Message::from_vec(query).ok()?;
+    let question = query.queries.first()?.clone();
+    let mut reply = Message::new(query.metadata.id, MessageType::Response, OpCode::Query);
+    reply.metadata.recursion_available = true;
+    let name = question.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
+    match records(places, &name, question.query_type(), question.name()) {
+        Some(records) => records.into_iter().for_each(|record| {
+            reply.add_answer(record);
+        }),
+        None => reply.metadata.response_code = ResponseCode::NXDomain,
+    }
+    reply.add_query(question);
+    reply.to_vec().ok()
+}
+
+/// The records of a name; `None` when there is no such name.
+fn records(places: &HashMap<Domain, Place>, name: &str, kind: RecordType, owner: &Name) -> Option<Vec<Record>> {
+    let (service, domain) = match name.split_once("._tcp.") {
+        Some((service, domain)) => (Some(service), domain),
+        None => (None, name),
+    };
+    let place = places.get(&Domain::parse(domain).ok()?)?;
+    let data = match (service, kind) {
+        (Some("_xmpp-server"), RecordType::SRV) if !place.direct_tls => Some(target(place, domain)),
+        (Some("_xmpps-server"), RecordType::SRV) if place.direct_tls => Some(target(place, domain)),
+        (None, RecordType::A) => match place.address {
+            SocketAddr::V4(address) => Some(RData::A(A(*address.ip()))),
+            SocketAddr::V6(_) => None,
+        },
+        _ => None,
+    };
+    Some(data.into_iter().map(|data| Record::from_rdata(owner.clone(), TTL_SECONDS, data)).collect())
+}
+
+fn target(place: &Place, domain: &str) -> RData {
+    let host = Name::from_ascii(format!("{domain}.")).unwrap_or_else(|_| Name::root());
+    RData::SRV(SRV::new(0, 0, place.address.port(), host))
+}
