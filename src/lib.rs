@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod cpu;
+pub mod demo;
 pub mod dns;
 pub mod entropy;
 pub mod log;

@@ -7,12 +7,14 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use ringgate_proto::discover::{Answer, Question};
+use ringgate_proto::event::Event;
 use ringgate_proto::gate::{Gate, Listener, ShardId};
 
 use crate::admin;
@@ -40,7 +42,7 @@ pub fn start(config: Config) -> anyhow::Result<ExitCode> {
     for warning in store.warnings() {
         tracing::warn!(problem = warning, "certificate");
     }
-    let running = launch(&config, store)?;
+    let running = launch(&config, store, None)?;
     let handle = running.shards.handle();
     let _watch = signals::watch(move |request| match request {
         Request::Drain => handle.drain(),
@@ -109,11 +111,11 @@ pub fn wanted(config: &Config) -> Wanted {
     }
 }
 
-/// Starts the shards and everything beside them.
+/// Starts the shards and everything beside them. `tap` gets a copy of every event.
 ///
 /// # Errors
 /// An address that cannot be had, a resolver that is not configured, a file that cannot be written.
-pub fn launch(config: &Config, store: Store) -> anyhow::Result<Running> {
+pub fn launch(config: &Config, store: Store, tap: Option<Sender<Event>>) -> anyhow::Result<Running> {
     let sockets = Sockets::bind(config)?;
     let (public, internal) = (sockets.public, sockets.internal);
     let resolver = resolver_config(config)?;
@@ -138,6 +140,7 @@ pub fn launch(config: &Config, store: Store) -> anyhow::Result<Running> {
         resolver,
         board,
         answerer: Mutex::new(answerer),
+        tap: Mutex::new(tap),
         process_seed: u64::from_ne_bytes(drawn()),
         secret: drawn(),
     };
@@ -236,6 +239,7 @@ struct Company {
     resolver: ResolverConfig,
     board: Arc<Board>,
     answerer: Mutex<Option<Answerer>>,
+    tap: Mutex<Option<Sender<Event>>>,
     process_seed: u64,
     secret: [u8; 32],
 }
@@ -243,12 +247,7 @@ struct Company {
 impl Company {
     /// Runs on the shard's own thread.
     fn setup(&self, shard: ShardId) -> Result<Setup, String> {
-        let seat = Seat {
-            shard,
-            process_seed: self.process_seed,
-            shard_seed: drawn(),
-            drawn_secret: self.secret,
-        };
+        let seat = Seat { shard, process_seed: self.process_seed, shard_seed: drawn(), drawn_secret: self.secret };
         let mut gate = self.config.gate(&seat);
         gate.egress.own.extend(&self.own);
         let listeners = self
@@ -258,6 +257,7 @@ impl Company {
             .get_mut(usize::from(shard.0))
             .map(std::mem::take)
             .ok_or_else(|| anyhow!("no listeners for shard {}", shard.0).to_string())?;
+        let tap = self.tap.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(Setup {
             shard: ShardConfig {
                 gate: Gate::new(gate, cpu::detect()),
@@ -267,7 +267,7 @@ impl Company {
                 ring: Default::default(),
             },
             resolver: std::rc::Rc::new(Resolver::new(self.resolver.clone())),
-            observer: Box::new(Observer::new(shard, Arc::clone(&self.board))),
+            observer: Box::new(Observer::new(shard, Arc::clone(&self.board), tap)),
             tasks: if shard == ShardId(0) { self.first_shards_tasks()? } else { Vec::new() },
         })
     }

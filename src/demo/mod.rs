@@ -22,6 +22,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use ringgate_proto::address::Domain;
+use ringgate_proto::event::Event;
 
 use crate::config::Config;
 use crate::run::{self, Running};
@@ -66,6 +67,7 @@ struct Stage {
     backend: Server,
     remotes: Vec<Server>,
     arrivals: Receiver<Arrival>,
+    events: Receiver<Event>,
     _zone: Zone,
 }
 
@@ -74,15 +76,22 @@ struct Stage {
 /// # Errors
 /// What could not be set up. An exit code other than 0 says that a stanza is missing.
 pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
-    println!("Setting the stage: a certificate authority, a DNS server, one backend, {} remote servers.", REMOTES.len());
+    println!(
+        "Setting the stage: a certificate authority, a DNS server, one backend, {} remote servers.",
+        REMOTES.len()
+    );
     let stage = Stage::set(args)?;
-    println!("ringgate listens on {} for the world and on {} for its backend.", stage.ringgate.public, stage.ringgate.internal);
+    println!(
+        "ringgate listens on {} for the world and on {} for its backend.",
+        stage.ringgate.public, stage.ringgate.internal
+    );
     println!("Users of {HOME} and of the remote domains talk for {} s.\n", args.seconds);
     let tally = play::play(&stage, Duration::from_secs(args.seconds), args.rate);
     stage.backend.stop();
     stage.remotes.iter().for_each(Server::stop);
     let reports = stage.ringgate.drain()?;
-    let is_complete = report::print(&tally, &reports, &mut std::io::stdout().lock())?;
+    let is_complete =
+        report::print(&tally, &stage.events.try_iter().collect::<Vec<_>>(), &reports, &mut std::io::stdout().lock())?;
     Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -101,23 +110,24 @@ impl Stage {
         let zone = Zone::serve(places).context("the demo's DNS server")?;
         let store = tls::Store::load(vec![authority.identity(std::slice::from_ref(&home))?], authority.roots(), None)?;
         let config = config(backend_port.1, zone.address, args.shards)?;
-        let ringgate = run::launch(&config, store).context("ringgate")?;
+        let (tap, events) = mpsc::channel();
+        let ringgate = run::launch(&config, store, Some(tap)).context("ringgate")?;
 
         let (sender, arrivals) = mpsc::channel();
         let cpu = cpu::detect();
         let role = Role { domain: home, store: None, external: false, direct_tls: false };
-        let mut backend = Server::new(backend_port, role, ringgate.internal, cpu, sender.clone());
+        let mut backend = Server::new(backend_port.0, role, ringgate.internal, cpu, sender.clone());
         backend.start();
         let mut remotes = Vec::new();
         for (remote, port) in REMOTES.iter().zip(ports) {
             let domain = domain(remote.name)?;
             let store = Some(authority.store(&domain)?);
             let role = Role { domain, store, external: remote.external, direct_tls: remote.direct_tls };
-            let mut server = Server::new(port, role, ringgate.public, cpu, sender.clone());
+            let mut server = Server::new(port.0, role, ringgate.public, cpu, sender.clone());
             server.start();
             remotes.push(server);
         }
-        Ok(Self { ringgate, backend, remotes, arrivals, _zone: zone })
+        Ok(Self { ringgate, backend, remotes, arrivals, events, _zone: zone })
     }
 }
 

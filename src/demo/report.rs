@@ -2,23 +2,45 @@
 
 use std::io::{self, Write};
 
+use ringgate_proto::event::{Event, Face};
 use ringgate_proto::route::Account;
 
 use super::REMOTES;
 use super::play::Tally;
 use crate::shard::Report;
 
-/// Prints the tally, the accounts and the figures; whether every stanza arrived once and in order.
-pub(super) fn print(tally: &Tally, reports: &[Report], out: &mut impl Write) -> io::Result<bool> {
-    writeln!(out, "Remote domains, and how each proved itself:")?;
-    for remote in &REMOTES {
-        let method = if remote.external { "SASL EXTERNAL" } else { "dialback" };
-        let transport = if remote.direct_tls { "direct TLS" } else { "STARTTLS" };
-        writeln!(out, "  {:<16} {method} over {transport}", remote.name)?;
-    }
+/// Prints the tally, the streams, the account; whether every stanza arrived once and in order.
+pub(super) fn print(tally: &Tally, events: &[Event], reports: &[Report], out: &mut impl Write) -> io::Result<bool> {
+    streams(events, out)?;
     let is_complete = lanes(tally, out)?;
     accounts(reports, out)?;
     Ok(is_complete)
+}
+
+/// What ringgate itself said about the streams with each remote domain.
+fn streams(events: &[Event], out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "Streams with the remote domains, and how each pair was proven:")?;
+    for remote in &REMOTES {
+        let transport = if remote.direct_tls { "direct TLS" } else { "STARTTLS" };
+        writeln!(out, "  {} ({transport})", remote.name)?;
+        for face in [Face::Inbound, Face::Outbound] {
+            let opened = events.iter().filter(|event| is_opened(event, face, remote.name)).count();
+            let proofs: Vec<String> = events.iter().filter_map(|event| proof(event, face, remote.name)).collect();
+            writeln!(out, "    {:<9} {opened} streams; {}", face.as_str(), proofs.join(", "))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_opened(event: &Event, on: Face, name: &str) -> bool {
+    let Event::StreamOpened { face, remote: Some(remote), .. } = event else { return false };
+    *face == on && remote.as_str() == name
+}
+
+fn proof(event: &Event, on: Face, name: &str) -> Option<String> {
+    let Event::PairProven { face, pair, method, .. } = event else { return None };
+    let is_meant = *face == on && (pair.from.as_str() == name || pair.to.as_str() == name);
+    is_meant.then(|| format!("{} to {} by {}", pair.from, pair.to, method.as_str()))
 }
 
 fn lanes(tally: &Tally, out: &mut impl Write) -> io::Result<bool> {

@@ -16,9 +16,7 @@ use ringgate_proto::address::{Domain, DomainPair};
 use ringgate_proto::dialback::{Frame, FrameBody, FrameKind, Outcome, Secret, answer_verification};
 use ringgate_proto::gate::Listener;
 use ringgate_proto::scan::{Cpu, Element, Kind, Step, StreamContext};
-use ringgate_proto::stream::{
-    Condition, Receiving, Rules, Side, StreamError, StreamEvent, Terms, TlsTerms, World,
-};
+use ringgate_proto::stream::{Condition, Receiving, Rules, Side, StreamError, StreamEvent, Terms, TlsTerms, World};
 
 use super::calling;
 use super::wire::Wire;
@@ -66,7 +64,6 @@ pub(super) struct Shared {
 pub(super) struct Server {
     shared: Arc<Shared>,
     listener: Option<TcpListener>,
-    pub(super) address: SocketAddr,
 }
 
 impl Server {
@@ -79,14 +76,19 @@ impl Server {
     }
 
     pub(super) fn new(
-        (listener, address): (TcpListener, SocketAddr),
+        listener: TcpListener,
         role: Role,
         gateway: SocketAddr,
         cpu: Cpu,
         arrivals: Sender<Arrival>,
     ) -> Self {
         let tls = if role.store.is_some() { TlsTerms::Required } else { TlsTerms::None };
-        let terms = Terms { tls, external: role.external, dialback: !role.external || tls == TlsTerms::None, dialback_first: false };
+        let terms = Terms {
+            tls,
+            external: role.external,
+            dialback: !role.external || tls == TlsTerms::None,
+            dialback_first: false,
+        };
         let mut secret = [0; 32];
         entropy::fill(&mut secret);
         let shared = Shared {
@@ -100,7 +102,7 @@ impl Server {
             callers: Mutex::default(),
             threads: Mutex::default(),
         };
-        Self { shared: Arc::new(shared), listener: Some(listener), address }
+        Self { shared: Arc::new(shared), listener: Some(listener) }
     }
 
     /// Accepts streams from now on.
@@ -274,7 +276,9 @@ impl Inbound<'_> {
             }
             Step::Element(element) => match element.kind {
                 Kind::Message | Kind::Presence | Kind::Iq => arrive(shared, &element),
-                Kind::DialbackResult | Kind::DialbackVerify => dialback(shared, machine, &element, context, proven, out),
+                Kind::DialbackResult | Kind::DialbackVerify => {
+                    dialback(shared, machine, &element, context, proven, out)
+                }
                 _ => shared.world(out, events, |world| machine.handle_element(&element, context, world)),
             },
             Step::NeedMore { .. } => Ok(()),
