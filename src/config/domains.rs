@@ -102,9 +102,9 @@ fn unsuitable(relative: &str, parent: &str) -> Option<String> {
 }
 
 fn check_backend(reading: &mut Reading<'_>, backend: &Located<SocketAddr>) {
-    if backend.value.ip().is_unspecified() {
+    if backend.value.ip().is_unspecified() || backend.value.port() == 0 {
         let remedy = "write the address that the server listens on, such as 127.0.0.1:15269";
-        reading.problems.error(&backend.place, "nothing can be reached at an unspecified address", remedy);
+        reading.problems.error(&backend.place, "nothing can be reached at an unspecified address or port", remedy);
     }
 }
 

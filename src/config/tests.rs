@@ -220,7 +220,13 @@ fn internal_listener_needs_one_address_and_warns_about_public_ones() {
     assert_eq!(refused(&MINIMAL.replace("127.0.0.1:15268", "0.0.0.0:15268")).len(), 1);
     let public = parse(&MINIMAL.replace("127.0.0.1:15268", "192.0.2.1:15268")).unwrap();
     assert_eq!(public.problems.warnings[0].key, "internal.listen");
-    assert_eq!(refused(&MINIMAL.replace("127.0.0.1:15268", "127.0.0.1:0")).len(), 1);
+}
+
+#[test]
+fn listener_with_port_0_gets_one_from_the_kernel_but_a_backend_needs_its_own() {
+    let listener = parse(&MINIMAL.replace("127.0.0.1:15268", "127.0.0.1:0")).unwrap();
+    assert_eq!(listener.config.internal.listen.port(), 0);
+    assert_eq!(refused(&MINIMAL.replace("127.0.0.1:15269", "127.0.0.1:0"))[0].key, "domain.backend");
 }
 
 #[test]

@@ -226,7 +226,7 @@ struct Inbound<'a> {
 impl Inbound<'_> {
     fn run(mut self) -> io::Result<()> {
         if let Some(store) = self.direct_tls()? {
-            self.wire.secure(store.server(Listener::Public), false)?;
+            self.wire.secure(store.server(Listener::Public, Some(&self.shared.role.domain)), false)?;
         }
         let mut is_direct = true;
         while self.wire.is_open() && !self.machine.is_over() {
@@ -296,7 +296,7 @@ impl Inbound<'_> {
             match event {
                 StreamEvent::StartTls => {
                     let store = self.shared.role.store.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-                    self.wire.secure(store.server(Listener::Public), false)?;
+                    self.wire.secure(store.server(Listener::Public, Some(&self.shared.role.domain)), false)?;
                 }
                 StreamEvent::Restart => self.wire.restart(),
                 _ => {}
