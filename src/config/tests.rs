@@ -226,7 +226,7 @@ fn internal_listener_needs_one_address_and_warns_about_public_ones() {
 fn listener_with_port_0_gets_one_from_the_kernel_but_a_backend_needs_its_own() {
     let listener = parse(&MINIMAL.replace("127.0.0.1:15268", "127.0.0.1:0")).unwrap();
     assert_eq!(listener.config.internal.listen.port(), 0);
-    assert_eq!(refused(&MINIMAL.replace("127.0.0.1:15269", "127.0.0.1:0"))[0].key, "domain.backend");
+    assert_eq!(refused(&MINIMAL.replace("127.0.0.1:15269", "127.0.0.1:0"))[0].0, "domain[1].backend");
 }
 
 #[test]
