@@ -1,6 +1,7 @@
 //! What a peer sees, one situation a test.
 
 mod happy;
+mod interop;
 
 use super::ledger::{Kind, Pair};
 use super::towns::{self, Towns};
