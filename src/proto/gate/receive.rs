@@ -177,6 +177,10 @@ impl Gate {
     fn restart(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         conn.scanner = conn::fresh_scanner(self.cpu);
+        // SASL EXTERNAL proves the peer before the stream restarts.
+        if !conn.proven.is_empty() {
+            conn.scanner.set_limits(conn::stanza_limits(self.stanza_bytes_max));
+        }
         conn.epoch += 1;
     }
 

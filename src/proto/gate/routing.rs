@@ -9,7 +9,7 @@ use crate::event::{ConnId, Event};
 use crate::limits;
 use crate::proof::DomainVerified;
 use crate::route::bounce::{self, StanzaError};
-use crate::route::pair::{Pair, PairIndex, PairState};
+use crate::route::pair::{Pair, PairIndex, PairState, Way};
 use crate::route::waiting::Parked;
 use crate::scan::{Cpu, Scanner, Scratch, Step};
 use crate::time::Timestamp;
@@ -177,7 +177,9 @@ impl Gate {
     fn enqueue(&mut self, index: PairIndex, parked: Parked, now: Timestamp) {
         let pair = &mut self.pairs[index.0 as usize];
         pair.accept(parked.generated, now);
-        if let Some(reason) = pair.refused {
+        // Our own answer to our own side is no traffic with a partner: no policy is about it.
+        let is_inner = parked.generated && matches!(pair.way, Way::Backend(_));
+        if let (Some(reason), false) = (pair.refused, is_inner) {
             return self.bounce(index, &parked.bytes, StanzaError::NotAllowed, reason.as_str(), now);
         }
         let PairState::Open(_, id) = pair.state else {
