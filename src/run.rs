@@ -22,7 +22,7 @@ use crate::config::{Config, Seat};
 use crate::dns::{Answerer, AnswererConfig, Resolver, ResolverConfig};
 use crate::metrics::{Board, IntervalLog, Ledger, account_text};
 use crate::shard::driver::{self, Resolve, Setup, Task};
-use crate::shard::probe::{self, Severity, Wanted};
+use crate::shard::probe::{self, Severity};
 use crate::shard::{Report, ShardConfig, listen};
 use crate::signals::{self, Request};
 use crate::tls::Store;
@@ -39,9 +39,6 @@ const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 pub fn start(config: Config) -> anyhow::Result<ExitCode> {
     require(&config)?;
     let store = config.store()?;
-    for warning in store.warnings() {
-        tracing::warn!(problem = warning, "certificate");
-    }
     let running = launch(&config, store, None)?;
     let handle = running.shards.handle();
     let _watch = signals::watch(move |request| match request {
@@ -88,26 +85,13 @@ impl Running {
 
 /// Looks whether the machine lets ringgate run.
 fn require(config: &Config) -> anyhow::Result<()> {
-    let findings = probe::check(&wanted(config));
+    let findings = probe::check(&config.wanted());
     for finding in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
         tracing::warn!(key = finding.key, problem = finding.problem, remedy = finding.remedy, "machine");
     }
     match findings.iter().find(|finding| finding.severity == Severity::Error) {
         Some(finding) => bail!("{}: {}; {}", finding.key, finding.problem, finding.remedy),
         None => Ok(()),
-    }
-}
-
-/// What the start-up probes look for.
-pub fn wanted(config: &Config) -> Wanted {
-    let public = config.public.listen.iter().map(|address| ("public.listen".to_owned(), *address));
-    let direct = config.public.listen_direct_tls.iter().map(|a| ("public.listen_direct_tls".to_owned(), *a));
-    let internal = std::iter::once(("internal.listen".to_owned(), config.internal.listen));
-    let metrics = config.metrics.listen.map(|address| ("metrics.listen".to_owned(), address));
-    Wanted {
-        listen: public.chain(direct).chain(internal).chain(metrics).collect(),
-        shards: config.shards,
-        connections: u64::from(config.shards) * config.limits.connections_per_shard as u64,
     }
 }
 
@@ -202,18 +186,10 @@ impl Sockets {
 }
 
 fn resolver_config(config: &Config) -> anyhow::Result<ResolverConfig> {
-    let mut resolver = if config.dns.servers.is_empty() {
-        let path = std::path::Path::new("/etc/resolv.conf");
-        let (resolver, warnings) = ResolverConfig::read(path).context("dns.servers is empty, and /etc/resolv.conf")?;
-        for warning in warnings {
-            tracing::warn!(file = %path.display(), line = warning.line, problem = warning.problem, "resolver");
-        }
-        resolver
-    } else {
-        ResolverConfig { servers: config.dns.servers.clone(), ..ResolverConfig::default() }
-    };
-    resolver.timeout = config.dns.timeout;
-    resolver.attempts = config.dns.attempts;
+    let (resolver, warnings) = config.resolver().context("dns.servers is empty, and /etc/resolv.conf")?;
+    for warning in warnings {
+        tracing::warn!(problem = warning, "resolver");
+    }
     Ok(resolver)
 }
 

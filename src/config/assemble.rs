@@ -13,11 +13,11 @@ use crate::tls::{self, CertifiedKeyFiles, Identity, Pem, Store, StoreError};
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 impl Config {
-    /// Reads certificates, keys and roots.
+    /// Reads and checks every certificate, key and root that the configuration names.
     ///
     /// # Errors
-    /// The first file that cannot be used.
-    pub fn tls(&self) -> Result<Store, StoreError> {
+    /// The first file that cannot be used, and what to do about it.
+    pub fn store(&self) -> Result<Store, StoreError> {
         let identity = |domain: &super::LocalDomain| Identity {
             domains: domain.names().cloned().collect(),
             server: files(&domain.certificate),

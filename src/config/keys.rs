@@ -221,9 +221,9 @@ fn quote_words(words: &[&str]) -> String {
 pub fn spell_time(time: Duration) -> String {
     let millis = time.as_millis();
     match millis {
-        _ if millis % 1_000 != 0 => format!("{millis}ms"),
-        _ if millis % 60_000 != 0 => format!("{}s", millis / 1_000),
-        _ if millis % 3_600_000 != 0 => format!("{}m", millis / 60_000),
+        _ if !millis.is_multiple_of(1_000) => format!("{millis}ms"),
+        _ if !millis.is_multiple_of(60_000) => format!("{}s", millis / 1_000),
+        _ if !millis.is_multiple_of(3_600_000) => format!("{}m", millis / 60_000),
         _ => format!("{}h", millis / 3_600_000),
     }
 }

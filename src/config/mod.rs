@@ -9,7 +9,6 @@ mod document;
 mod domains;
 mod files;
 mod gate;
-mod identities;
 pub mod keys;
 mod listeners;
 mod partners;

@@ -69,7 +69,7 @@ pub(super) fn read(text: &str, directory: &Path, files: Files, problems: &mut Pr
 
 /// Whether certificates, keys and roots fit together, as far as the files in themselves are in order.
 fn check_tls(config: &Config, document: &Document, directory: &Path, problems: &mut Problems) {
-    match config.tls() {
+    match config.store() {
         Err(error) => problems.error(&document.place_of_file(directory, &error.file), error.problem, error.remedy),
         Ok(store) => {
             for warning in store.warnings() {
