@@ -64,8 +64,8 @@ pub(crate) struct Conn {
     pub(crate) active_at: Timestamp,
     /// Why it is being closed, once that is decided.
     pub(crate) cause: Option<CloseCause>,
-    /// It had been announced with `StreamOpened`.
-    pub(crate) opened: bool,
+    /// `StreamOpened` told of it.
+    pub(crate) is_announced: bool,
     /// Counted among the unauthenticated of its address.
     pub(crate) is_unproven: bool,
 }

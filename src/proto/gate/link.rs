@@ -130,6 +130,9 @@ pub(crate) struct Link {
     pub(crate) requests: Requests,
     pub(crate) verifications: Verifications<Origin>,
     pub(crate) pending: Vec<PendingVerification>,
+    /// The peer refused SASL EXTERNAL on the last stream: the next one goes by dialback where that is allowed, since some
+    /// peers close the stream instead of going on.
+    pub(crate) external_failed: bool,
     /// Failures in a row.
     pub(crate) failures: u32,
     /// What it died of last.
@@ -151,6 +154,7 @@ impl Link {
             requests: Requests::default(),
             verifications: Verifications::default(),
             pending: Vec::new(),
+            external_failed: false,
             failures: 0,
             failure: Failure::timeout("connect-failed"),
             used_at: now,

@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::timers::Watch;
 use super::{Gate, Output, TlsClient, conn};
 use crate::address::Domain;
-use crate::dialback::Outcome;
+use crate::dialback::{DialbackError, Outcome};
 use crate::discover::{Action, Answer, Discovery, Egress, Question, Transport};
 use crate::event::{ConnId, Event, Face};
 use crate::limits;
@@ -211,6 +211,8 @@ impl Gate {
             Target::Federation(pair) => {
                 let (from, to) = (pair.from.clone(), pair.to.clone());
                 let terms = self.realm.terms(&to);
+                let external = terms.external && !(terms.dialback && link.external_failed);
+                let terms = Terms { external, ..terms };
                 Some(Intent { side: Side::Federation, from, to, terms, dialback_only: false })
             }
             Target::Verification(pair) => {
@@ -280,17 +282,23 @@ impl Gate {
         for index in &entry.pairs {
             let pair = &mut self.pairs[index.0 as usize];
             if matches!(pair.state, PairState::Wanted) {
+                // A request that finds no room is not answered; the pair's deadline ends it.
                 entry.requests.request(&pair.name, secret, stream_id, &mut conn.outbox.bytes);
                 pair.state = PairState::Asked(now);
             }
         }
+        let mut refused = Vec::new();
         for pending in entry.pending.drain(..) {
             let out = &mut conn.outbox.bytes;
-            entry.verifications.ask(&pending.pair, &pending.id, &pending.key, pending.origin, out);
+            let back = entry.verifications.ask(&pending.pair, &pending.id, &pending.key, pending.origin, out);
+            refused.extend(back.map(|origin| (origin, pending.pair)));
             entry.verify_by.get_or_insert(now + limits::DIALBACK);
             entry.used_at = now;
         }
         self.mark_dirty(id);
+        for (origin, pair) in refused {
+            self.verification_failed(origin, &pair, DialbackError::ResourceConstraint, now);
+        }
         self.watch_link(link);
     }
 
@@ -363,7 +371,7 @@ impl Gate {
             is_wanted |= waits;
         }
         for (origin, pair) in lost {
-            self.verification_failed(origin, &pair, crate::dialback::DialbackError::RemoteServerTimeout, now);
+            self.verification_failed(origin, &pair, DialbackError::RemoteServerTimeout, now);
         }
         match failure {
             Some(failure) if is_wanted => self.link_failed(link, failure, now),
@@ -382,6 +390,7 @@ impl Gate {
         let entry = &mut self.links[link];
         entry.failures += 1;
         entry.failure = failure;
+        entry.external_failed = false;
         entry.state = LinkState::BackedOff(now + entry.backoff(jitter));
         let pairs = entry.pairs.clone();
         let pending = core::mem::take(&mut entry.pending);
@@ -488,7 +497,7 @@ impl Gate {
                 continue;
             };
             if unanswered {
-                let timeout = crate::dialback::DialbackError::RemoteServerTimeout;
+                let timeout = DialbackError::RemoteServerTimeout;
                 self.pair_denied(link, id, index, Outcome::Error(timeout), now);
             }
         }
@@ -498,7 +507,7 @@ impl Gate {
         let Some(entry) = self.links.get_mut(link) else { return };
         if entry.verify_by.is_some_and(|by| by <= now) {
             entry.verify_by = None;
-            let error = crate::dialback::DialbackError::RemoteServerTimeout;
+            let error = DialbackError::RemoteServerTimeout;
             for (origin, pair) in entry.verifications.drain() {
                 self.verification_failed(origin, &pair, error, now);
             }

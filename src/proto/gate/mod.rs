@@ -221,7 +221,8 @@ impl Gate {
             self.event(Event::ConnectionRefused { address: peer, reason });
             return None;
         };
-        self.add_conn(id, face, peer, Machine::Receiving(Receiving::new(side, None)), None, now);
+        let machine = Receiving::new(side, None).with_stanza_bytes(self.stanza_bytes_max);
+        self.add_conn(id, face, peer, Machine::Receiving(machine), None, now);
         if face == Face::Inbound {
             *self.unproven.entry(peer.ip()).or_insert(0) += 1;
         }
@@ -340,7 +341,7 @@ impl Gate {
             close_by: None,
             active_at: now,
             cause: None,
-            opened: false,
+            is_announced: false,
             is_unproven: face == Face::Inbound && link.is_none(),
         };
         self.timers.at(conn.deadline(), Watch::Conn(id));

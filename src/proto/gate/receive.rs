@@ -130,7 +130,10 @@ impl Gate {
             }
             StreamEvent::SaslFailed(failure) => {
                 let Some(conn) = self.conns.get(id) else { return };
-                let (stream, face) = (conn.stream, conn.face);
+                let (stream, face, link) = (conn.stream, conn.face, conn.link);
+                if let Some(link) = link.and_then(|link| self.links.get_mut(link)) {
+                    link.external_failed = true;
+                }
                 let remote = self.remote_of(id);
                 let certificate = self.certificate_fault(id);
                 self.event(Event::SaslFailed { stream, face, remote, failure, certificate });
@@ -140,16 +143,18 @@ impl Gate {
         }
     }
 
+    /// A header was accepted. The stream is announced when it stands on what it will stand on: when it is encrypted, or
+    /// when it is used in clear (a dialback element). It restarts after TLS and SASL, and is announced once.
     fn opened(&mut self, id: ConnId) {
-        let remote = self.remote_of(id);
-        let local = self.local_of(id);
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        // A stream restarts after TLS and SASL; it is announced when it stands on what it will stand on.
-        if conn.opened && !conn.is_encrypted_now() {
-            return;
+        if self.conns.get(id).is_some_and(|conn| conn.machine.is_encrypted()) {
+            self.announce(id);
         }
-        let again = core::mem::replace(&mut conn.opened, true);
-        if again {
+    }
+
+    pub(super) fn announce(&mut self, id: ConnId) {
+        let (local, remote) = (self.local_of(id), self.remote_of(id));
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if core::mem::replace(&mut conn.is_announced, true) {
             return;
         }
         let event = Event::StreamOpened {
@@ -158,7 +163,7 @@ impl Gate {
             address: conn.address,
             local,
             remote,
-            encrypted: conn.is_encrypted_now(),
+            encrypted: conn.machine.is_encrypted(),
         };
         self.event(event);
     }
@@ -170,7 +175,6 @@ impl Gate {
         conn.phase = Phase::Securing;
         // TCP-24, TCP-25: nothing from before TLS survives it.
         conn.unread = Vec::new();
-        conn.opened = false;
         self.outputs.push_back(Output::StartTls { conn: id, client, default_domain });
     }
 
@@ -200,7 +204,8 @@ impl Gate {
             (_, Machine::Connecting) => self.connected(id, Some(peer), now),
             (_, Machine::Receiving(_)) => {
                 let side = if conn.face == Face::Inbound { Side::Federation } else { Side::Internal };
-                conn.machine = Machine::Receiving(Receiving::new(side, Some(peer)));
+                let machine = Receiving::new(side, Some(peer)).with_stanza_bytes(self.stanza_bytes_max);
+                conn.machine = Machine::Receiving(machine);
             }
             (_, Machine::Initiating(_)) => {}
         }
@@ -231,11 +236,5 @@ impl Gate {
         let remote = self.remote_of(id)?;
         let certificate = self.conns.get(id)?.machine.certificate()?;
         certificate.proves(&remote).err()
-    }
-}
-
-impl conn::Conn {
-    fn is_encrypted_now(&self) -> bool {
-        self.machine.is_encrypted()
     }
 }

@@ -33,6 +33,7 @@ impl Gate {
             Ok(frame) => frame,
             Err(error) => return self.fail(id, error, now),
         };
+        self.announce(id);
         match (is_receiving, frame.kind, &frame.body) {
             (true, FrameKind::Result, FrameBody::Request(key)) => {
                 let key = key.clone();
