@@ -29,6 +29,8 @@ mod duplicates;
 mod finder;
 mod forward;
 mod header;
+#[cfg(any(test, feature = "naive"))]
+pub mod naive;
 mod names;
 mod namespaces;
 mod pass;

@@ -8,7 +8,7 @@
 //! are the parts of a QName.
 
 /// Characters that may begin a name.
-pub(super) const START: [(u16, u16); 205] = [
+pub(in crate::scan) const START: [(u16, u16); 205] = [
     (0x0041, 0x005a),
     (0x005f, 0x005f),
     (0x0061, 0x007a),
@@ -217,7 +217,7 @@ pub(super) const START: [(u16, u16); 205] = [
 ];
 
 /// Characters that may follow.
-pub(super) const CHAR: [(u16, u16); 287] = [
+pub(in crate::scan) const CHAR: [(u16, u16); 287] = [
     (0x002d, 0x002e),
     (0x0030, 0x0039),
     (0x0041, 0x005a),

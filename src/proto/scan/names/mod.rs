@@ -1,6 +1,6 @@
 //! Names in tags: QNames of the fourth edition's characters.
 
-mod fourth_edition;
+pub(super) mod fourth_edition;
 
 use super::classes::{CLASS, NAME, ODD, START};
 use super::scratch::Name;

@@ -2,34 +2,15 @@
 
 pub(super) mod examined;
 mod streams;
+mod twin;
 
 use alloc::vec::Vec;
 
-use super::{Cpu, Kind, Limits, Rule, ScanError, Scanner, Scratch, Step};
+use super::naive::{End, Outcome};
+use super::{Cpu, Limits, ScanError, Scanner, Scratch, Step};
 
 /// Every finder this machine has.
 pub(super) const CPUS: [Cpu; 3] = [Cpu::Scalar, Cpu::Sse2, Cpu::Avx2];
-
-/// How a stream ended, as far as it was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// Between two stanzas.
-    Open,
-    /// Inside something.
-    Partial,
-    /// With its end tag.
-    Closed,
-    /// With a broken rule.
-    Broken(Rule),
-}
-
-/// What the scanner makes of a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
-    /// Start and end in the stream.
-    pub(super) elements: Vec<(usize, usize, Kind)>,
-    pub(super) end: End,
-}
 
 /// A stream fed piece by piece, with the unfinished tail kept as a gate keeps it.
 pub(super) struct Feed {
@@ -47,7 +28,7 @@ impl Feed {
             scratch: Scratch::default(),
             tail: Vec::new(),
             offset: 0,
-            outcome: Outcome { elements: Vec::new(), end: End::Open },
+            outcome: Outcome { elements: Vec::new(), end: End::Partial },
         }
     }
 
@@ -57,7 +38,10 @@ impl Feed {
         loop {
             let offset = self.offset + at;
             match self.scanner.scan(&mut self.scratch, &self.tail[at..]) {
-                Ok(Step::Header(header)) => at += header.end,
+                Ok(Step::Header(header)) => {
+                    self.outcome.end = End::Open;
+                    at += header.end;
+                }
                 Ok(Step::Element(e)) => {
                     assert_eq!(e.bytes, &self.tail[at + e.start..at + e.end]);
                     self.outcome.elements.push((offset + e.start, offset + e.end, e.kind));
@@ -84,7 +68,7 @@ impl Feed {
 
     /// What was found, at the end of the input.
     pub(super) fn finish(mut self) -> Outcome {
-        if self.outcome.end == End::Open && (!self.tail.is_empty() || self.offset == 0) {
+        if self.outcome.end == End::Open && !self.tail.is_empty() {
             self.outcome.end = End::Partial;
         }
         self.outcome

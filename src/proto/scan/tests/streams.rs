@@ -8,7 +8,8 @@ use std::println;
 use base64::Engine;
 use serde::Deserialize;
 
-use super::{CPUS, Cpu, End, Outcome, scan};
+use super::{CPUS, Cpu, scan};
+use crate::scan::naive::{self, End, Outcome};
 use crate::scan::{Limits, Rule};
 
 /// A byte stream and what is to be made of it.
@@ -103,6 +104,11 @@ fn judge(cut: impl Fn(&Case, &[u8], Cpu) -> Vec<Outcome>) {
 #[test]
 fn every_case_is_right_when_it_comes_whole() {
     judge(|case, bytes, cpu| vec![scan([bytes], case.limits(), cpu)]);
+}
+
+#[test]
+fn every_case_is_right_for_the_slow_twin() {
+    judge(|case, bytes, _| vec![naive::scan(bytes, case.limits())]);
 }
 
 #[test]
