@@ -26,11 +26,10 @@ impl Tag {
         reader.literal(b"<")?;
         if reader.peek()? == b'?' {
             reader.at += 1;
-            return Err(match reader.name() {
-                Err(Stop::More) if reader.peek().is_err() => Stop::More,
-                Err(stop) if stop == MALFORMED && reader.at == 2 => MALFORMED,
-                _ => Stop::Broken(Rule::RestrictedXml),
-            });
+            let start = reader.at;
+            let stop = reader.name().err();
+            // Said as soon as the target begins like a name.
+            return Err(stop.filter(|_| reader.at == start).unwrap_or(Stop::Broken(Rule::RestrictedXml)));
         }
         let name = reader.name()?;
         let mut attributes = Vec::new();
