@@ -115,3 +115,21 @@ fn a_second_header_out_of_place_is_an_error() {
     let lines = lines(stream.as_bytes(), 1000, Limits::default());
     assert_eq!(lines[1], format!(r#"{{"error":"restricted-xml","at":{}}}"#, header.len() + 5));
 }
+
+#[test]
+fn captured_streams_of_real_servers_are_accepted_and_counted() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/corpus");
+    let index = std::fs::read_to_string(corpus.join("INDEX.tsv")).unwrap();
+    let mut files = 0;
+    for row in index.lines().skip(1).map(|line| line.split('\t').collect::<Vec<_>>()) {
+        let bytes = std::fs::read(corpus.join(row[0])).unwrap();
+        let lines = lines(&bytes, 1000, Limits::default());
+        let count =
+            |kind: &str| lines.iter().filter(|l| l.ends_with(&format!(r#""kind":"{kind}"}}"#))).count().to_string();
+        let counted = [count("message"), count("presence"), count("iq")];
+        assert_eq!(counted, [row[8], row[9], row[10]], "{}", row[0]);
+        assert!(lines.last().unwrap().starts_with(r#"{"end""#), "{}: {:?}", row[0], lines.last());
+        files += 1;
+    }
+    assert!(files > 90, "{files}");
+}

@@ -18,6 +18,8 @@ fn beyond_expat(stream: &[u8], error: ScanError, parser: &Parser) -> bool {
         // Bounds, and what may stand where on a stream.
         Rule::PolicyViolation | Rule::InvalidNamespace | Rule::BadFormat | Rule::UnsupportedEncoding => true,
         _ if parser.stray() => true,
+        // Control characters in a namespace's name: expat refuses only its own separator.
+        _ if stream.windows(4).any(|w| w == b"&#9;" || w == b"&#13" || w == b"&#xD") => true,
         // Byte order marks and UTF-16, which expat detects whatever it is told; fussiness about the XML declaration.
         _ if at < 64 && (stream.starts_with(b"<?xml") || !stream.is_ascii() || stream[..2].contains(&0)) => true,
         // Said before the token is complete, while expat waits for its end.

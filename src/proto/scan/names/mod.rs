@@ -107,11 +107,12 @@ fn character(s: &[u8], at: usize) -> Character {
     let Some(&lead) = s.get(at) else { return Character::Cut };
     match (lead, tail(1), tail(2)) {
         (0..=0x7F, ..) => Character::Of { code: u16::from(lead), len: 1 },
+        // Overlong forms and surrogates.
+        (0xE0, Some((0x80..=0x9F, _)), _) | (0xED, Some((0xA0..=0xBF, _)), _) => Character::Other,
         (0xC2..=0xEF, None, _) | (0xE0..=0xEF, Some((_, true)), None) => Character::Cut,
         (0xC2..=0xDF, Some((a, true)), _) => Character::Of { code: u16::from(lead & 0x1F) << 6 | bits(a), len: 2 },
         (0xE0..=0xEF, Some((a, true)), Some((b, true))) => {
-            let code = u16::from(lead & 0x0F) << 12 | bits(a) << 6 | bits(b);
-            if code < 0x800 { Character::Other } else { Character::Of { code, len: 3 } }
+            Character::Of { code: u16::from(lead & 0x0F) << 12 | bits(a) << 6 | bits(b), len: 3 }
         }
         _ => Character::Other,
     }

@@ -1,4 +1,5 @@
 //! Streams of hostile peers, and runs by seed.
+#![allow(dead_code, reason = "each test uses its part")]
 
 use base64::Engine;
 use ringgate_proto::scan::naive::inputs::{self, Numbers};
@@ -15,6 +16,30 @@ pub fn cases() -> Vec<Vec<u8>> {
         base64::engine::general_purpose::STANDARD.decode(case["bytes_b64"].as_str().unwrap()).unwrap()
     };
     text.lines().map(decode).collect()
+}
+
+/// The streams of real servers, each capture cut at its restarts.
+pub fn captured() -> Vec<Vec<u8>> {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases/corpus");
+    let files = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path());
+    let captures = files.filter(|path| path.extension().is_some_and(|e| e == "xml"));
+    captures.flat_map(|path| streams(&std::fs::read(path).unwrap())).collect()
+}
+
+/// Cuts a capture before each header.
+fn streams(capture: &[u8]) -> Vec<Vec<u8>> {
+    let text = std::str::from_utf8(capture).unwrap();
+    let mut streams: Vec<Vec<u8>> = Vec::new();
+    for part in text.split_inclusive('>') {
+        let head = part.trim_start();
+        let after_declaration = streams.last().is_some_and(|s| s.ends_with(b"?>"));
+        let header = head.starts_with("<?xml") || head.starts_with("<stream:stream");
+        if streams.is_empty() || (header && !after_declaration) {
+            streams.push(Vec::new());
+        }
+        streams.last_mut().unwrap().extend_from_slice(part.as_bytes());
+    }
+    streams
 }
 
 /// A stream by seed: generated, or a case that was damaged.
