@@ -81,10 +81,10 @@ fn presence(n: &mut Numbers) -> String {
     let (user, resource, id) = (n.below(9999), n.next() & 0xFFFF_FFFF, n.next());
     format!(
         "<presence from='user{user}@a.example/phone.{resource:08x}' to='friend{user}@b.example' id='{id:016x}'>\
-         <show>away</show><status>{}</status><priority>5</priority>\
+         <show>away</show><status>{}</status>\
          <c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='https://client.example' ver='{}='/>\
          <x xmlns='vcard-temp:x:update'><photo>{id:016x}</photo></x></presence>",
-        text(n, WORDS, 12),
+        text(n, WORDS, 4),
         base64(n, 27),
     )
 }
@@ -126,16 +126,19 @@ fn avatar(n: &mut Numbers) -> String {
     )
 }
 
-/// All corpora.
-pub fn all() -> Vec<Corpus> {
-    vec![
-        made("presence", presence),
-        made("message", |n| message(n, WORDS, 120)),
-        made("message UTF-8", |n| message(n, WORDS_UTF8, 140)),
-        made("OMEMO", omemo),
-        made("avatar 30 KB", avatar),
-        captured(),
-    ]
+/// The names of all corpora.
+pub const NAMES: &[&str] = &["presence", "message", "message UTF-8", "OMEMO", "avatar 30 KB", "captured"];
+
+/// The corpus of this name.
+pub fn named(name: &str) -> Corpus {
+    match name {
+        "presence" => made("presence", presence),
+        "message" => made("message", |n| message(n, WORDS, 120)),
+        "message UTF-8" => made("message UTF-8", |n| message(n, WORDS_UTF8, 140)),
+        "OMEMO" => made("OMEMO", omemo),
+        "avatar 30 KB" => made("avatar 30 KB", avatar),
+        _ => captured(),
+    }
 }
 
 /// The longest captured streams: header, then the stanzas of a few hundred exchanges.

@@ -6,7 +6,8 @@
 //!
 //! Every round runs every contender once over a corpus; a ratio is the median of the rounds' ratios, so a busy machine
 //! disturbs both sides alike. Every run is checked: a contender that counts other than the known number of stanzas ends
-//! the program. `SCAN_ONLY=presence` runs the scanner alone, once, for callgrind.
+//! the program. `SCAN_ONLY=presence` scans that corpus once with AVX2, for callgrind
+//! (`--toggle-collect='*Scanner::scan*'` counts only the scanner).
 
 mod corpora;
 
@@ -168,15 +169,12 @@ fn compare(corpus: &Corpus, rounds: usize) {
 }
 
 fn main() {
-    let corpora = corpora::all();
     if let Ok(only) = std::env::var("SCAN_ONLY") {
-        let corpus = corpora.iter().find(|c| c.name == only).unwrap();
-        let cpu = std::env::var("SCAN_CPU").map_or(Cpu::Avx2, |c| if c == "sse2" { Cpu::Sse2 } else { Cpu::Scalar });
-        let count: usize = corpus.streams.iter().map(|s| scanner(s, cpu)).sum();
-        println!("{count} stanzas");
+        let corpus = corpora::named(&only);
+        println!("{} stanzas", corpus.streams.iter().map(|s| scanner(s, Cpu::Avx2)).sum::<usize>());
         return;
     }
     let rounds = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(31);
     println!("{rounds} rounds, interleaved; medians");
-    corpora.iter().for_each(|corpus| compare(corpus, rounds));
+    corpora::NAMES.iter().for_each(|name| compare(&corpora::named(name), rounds));
 }

@@ -5,14 +5,8 @@ use alloc::vec::Vec;
 use super::scratch::{Attribute, Scratch};
 use super::{Rule, StreamContext, namespaces};
 
-/// Up to this many attributes are compared by [`Attribute::signature`], more by a hash of the whole name.
+/// Up to this many attributes are compared by length and first byte first, more by a hash of the whole name.
 const FEW: usize = 8;
-
-/// Length, first and last byte of a name that is not empty.
-#[inline(always)]
-pub(super) fn signature(name: &[u8]) -> u32 {
-    (name.len() as u32) << 16 | u32::from(name[0]) << 8 | u32::from(name[name.len() - 1])
-}
 
 /// Checks the QNames of the current tag's attributes.
 #[inline(always)]
@@ -22,7 +16,10 @@ pub(super) fn by_qname(s: &[u8], attributes: &[Attribute]) -> Result<(), Rule> {
     }
     for (i, one) in attributes.iter().enumerate() {
         for other in &attributes[..i] {
-            if one.signature == other.signature && one.name.bytes(s) == other.name.bytes(s) {
+            if one.name.len == other.name.len
+                && s[one.name.start as usize] == s[other.name.start as usize]
+                && one.name.bytes(s) == other.name.bytes(s)
+            {
                 return Err(Rule::NotWellFormed);
             }
         }
@@ -46,7 +43,7 @@ pub(super) fn by_expanded_name(s: &[u8], scratch: &mut Scratch, context: &Stream
     let mut hashes = Vec::new();
     for i in 0..scratch.attributes.len() {
         let attribute = scratch.attributes[i];
-        if attribute.name.prefix != 0 && !attribute.declares {
+        if attribute.name.prefix != 0 && !namespaces::declares(s, attribute.name) {
             let namespace = namespaces::resolve(s, scratch, context, attribute.name)?.name(s, context);
             let local = attribute.name.local(s);
             hashes.push(hash(hash(0, local), &namespace));

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::context::HEADER_PREFIXES;
 use super::finder::Finder;
 use super::pass::{Pass, Stop};
-use super::scratch::{Scratch, Value};
+use super::scratch::{Mode, Scratch, Value};
 use super::tag::TagEnd;
 use super::{Attr, Header, Rule, StreamContext, namespaces};
 use crate::ns;
@@ -96,22 +96,15 @@ pub(super) struct Opened<'b> {
 }
 
 impl<'b, F: Finder> Pass<'_, 'b, F> {
-    /// The stream header at the front of the input.
-    pub(super) fn header(&mut self) -> Result<Opened<'b>, Stop> {
-        self.tag_name(0)?;
-        let tag = self.attributes(self.scratch.tag.name.end())?;
+    /// The stream header at the front of the input, or with `again` the rest of one that was cut.
+    pub(super) fn header(&mut self, again: bool) -> Result<Opened<'b>, Stop> {
+        let tag = if again && self.unstick()?.mode != Mode::Text {
+            self.attributes_again()?
+        } else {
+            self.tag_name(0)?;
+            self.attributes(self.scratch.tag.name.end())?
+        };
         self.open(tag)
-    }
-
-    /// Goes on with a header that was cut.
-    pub(super) fn header_again(&mut self) -> Result<Opened<'b>, Stop> {
-        match self.unstick()?.mode {
-            super::scratch::Mode::Text => self.header(),
-            _ => {
-                let tag = self.attributes_again()?;
-                self.open(tag)
-            }
-        }
     }
 
     fn open(&mut self, tag: TagEnd) -> Result<Opened<'b>, Stop> {

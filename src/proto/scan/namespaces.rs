@@ -56,9 +56,15 @@ pub(super) fn name(s: &[u8], value: Value) -> Cow<'_, [u8]> {
     if value.coded { Cow::Owned(references::decoded(raw)) } else { Cow::Borrowed(raw) }
 }
 
+/// Whether an attribute of this name declares a namespace.
+#[inline(always)]
+pub(super) fn declares(s: &[u8], name: Name) -> bool {
+    (name.prefix == 5 || (name.prefix == 0 && name.len == 5)) && &name.bytes(s)[..5] == b"xmlns"
+}
+
 /// Brings the declarations among the current tag's attributes into scope.
 pub(super) fn declare(s: &[u8], scratch: &mut Scratch) -> Result<(), Rule> {
-    for attribute in scratch.attributes.iter().filter(|a| a.declares) {
+    for attribute in scratch.attributes.iter().filter(|a| declares(s, a.name)) {
         check(s, attribute)?;
         let local = attribute.name.local(s);
         if attribute.name.prefix == 0 || local == b"xml" {
@@ -134,7 +140,7 @@ pub(super) fn resolve_all(s: &[u8], scratch: &mut Scratch, context: &StreamConte
     if scratch.tag.prefixed != 0 {
         for i in 0..scratch.attributes.len() {
             let attribute = scratch.attributes[i];
-            if attribute.name.prefix != 0 && !attribute.declares {
+            if attribute.name.prefix != 0 && !declares(s, attribute.name) {
                 resolve(s, scratch, context, attribute.name)?;
             }
         }

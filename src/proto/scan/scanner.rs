@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::marker::PhantomData;
 
 use super::classes::is_white;
-use super::finder::{Finder, Job, Selected};
+use super::finder::{Finder, Job, Scalar, Selected};
 use super::header::Declaration;
 use super::pass::{Pass, Stop};
 use super::{Cpu, Limits, Rule, ScanError, Scratch, Step, StreamContext, check_characters, header, pass, root};
@@ -109,21 +109,22 @@ impl Scanner {
         match self.phase {
             Phase::Content => self.between::<F>(scratch, buf),
             Phase::Element => self.element::<F>(scratch, buf, 0),
-            _ => self.rarely::<F>(scratch, buf),
+            _ => self.rarely(scratch, buf),
         }
     }
 
-    /// Steps that a stream has but once.
-    #[inline(always)]
-    fn rarely<'b, F: Finder>(&mut self, scratch: &mut Scratch, buf: &'b [u8]) -> Verdict<Step<'b>> {
+    /// Steps that a stream has but once; they do without vectors.
+    #[cold]
+    #[inline(never)]
+    fn rarely<'b>(&mut self, scratch: &mut Scratch, buf: &'b [u8]) -> Verdict<Step<'b>> {
         match self.phase {
             Phase::Start => match header::declaration(buf).map_err(|rule| (rule, 0))? {
                 Declaration::More => Ok(Step::NeedMore { keep_from: 0 }),
-                Declaration::None => self.prolog::<F>(scratch, buf, 0),
-                Declaration::Until(end) => self.prolog::<F>(scratch, buf, end),
+                Declaration::None => self.prolog(scratch, buf, 0),
+                Declaration::Until(end) => self.prolog(scratch, buf, end),
             },
-            Phase::Prolog => self.prolog::<F>(scratch, buf, 0),
-            Phase::Header => self.header::<F>(scratch, buf, 0),
+            Phase::Prolog => self.prolog(scratch, buf, 0),
+            Phase::Header => self.header(scratch, buf, 0),
             Phase::Empty => {
                 self.phase = Phase::Closed;
                 Ok(Step::Close { end: 0 })
@@ -136,8 +137,7 @@ impl Scanner {
     }
 
     /// White space up to the header.
-    #[inline(always)]
-    fn prolog<'b, F: Finder>(&mut self, scratch: &mut Scratch, buf: &'b [u8], from: usize) -> Verdict<Step<'b>> {
+    fn prolog<'b>(&mut self, scratch: &mut Scratch, buf: &'b [u8], from: usize) -> Verdict<Step<'b>> {
         self.phase = Phase::Prolog;
         let Some(at) = first_black(buf, from) else { return Ok(Step::NeedMore { keep_from: buf.len() }) };
         if buf[at] != b'<' {
@@ -149,18 +149,17 @@ impl Scanner {
                 Some(rule) => Err((rule, at)),
                 None => Ok(Step::NeedMore { keep_from: at }),
             },
-            Some(_) => self.header::<F>(scratch, buf, at),
+            Some(_) => self.header(scratch, buf, at),
         }
     }
 
     /// The header that begins at `start`.
-    #[inline(always)]
-    fn header<'b, F: Finder>(&mut self, scratch: &mut Scratch, buf: &'b [u8], start: usize) -> Verdict<Step<'b>> {
+    fn header<'b>(&mut self, scratch: &mut Scratch, buf: &'b [u8], start: usize) -> Verdict<Step<'b>> {
         let again = self.restore(scratch);
         let s = window(buf, start, scratch.limits);
         let context = StreamContext::default();
-        let mut pass = Pass::<F> { s, scratch, context: &context, finder: PhantomData };
-        let opened = if again { pass.header_again() } else { pass.header() };
+        let mut pass = Pass::<Scalar> { s, scratch, context: &context, finder: PhantomData };
+        let opened = pass.header(again);
         match opened {
             Ok(opened) => {
                 self.saved = None;
@@ -193,7 +192,7 @@ impl Scanner {
         let again = self.restore(scratch);
         let s = window(buf, start, scratch.limits);
         let mut pass = Pass::<F> { s, scratch, context: &self.context, finder: PhantomData };
-        let end = if again { pass.element_again() } else { pass.element() };
+        let end = pass.element(again);
         match end {
             Ok(end) => {
                 let s = &s[..end];

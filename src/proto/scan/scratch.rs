@@ -141,12 +141,8 @@ impl Value {
 pub(super) struct Attribute {
     pub(super) name: Name,
     pub(super) value: Value,
-    /// It declares a namespace.
-    pub(super) declares: bool,
-    /// Which of [`super::finder::VALUE`] ends the value.
-    pub(super) stops: u8,
-    /// Length, first and last byte of the name: equal for equal names.
-    pub(super) signature: u32,
+    /// The value is in quotation marks, not in apostrophes.
+    pub(super) double: bool,
 }
 
 /// The start tag being read.

@@ -1,10 +1,16 @@
 //! Start tags: syntax, attributes, and what must hold once a tag is complete.
 
-use super::classes::is_white;
+use super::classes::{CLASS, START, is_white};
 use super::finder::{Finder, VALUE};
 use super::pass::{Pass, Stop, instruction, malformed};
 use super::scratch::{Attribute, Mode, Name, Open, Resume, Stuck, Tag, Value};
 use super::{Rule, duplicates, names, namespaces, root};
+
+/// What follows a name or a value in a start tag.
+enum Gap {
+    End(TagEnd),
+    Attribute(usize),
+}
 
 /// White space before an attribute or the end of a start tag; more is `policy-violation`.
 const GAP_WHITE_BYTES: usize = 256;
@@ -58,23 +64,35 @@ impl<F: Finder> Pass<'_, '_, F> {
     #[inline(always)]
     pub(super) fn attributes(&mut self, mut pos: usize) -> Result<TagEnd, Stop> {
         loop {
-            let at = self.white(pos, GAP_WHITE_BYTES, Mode::Tag, pos)?;
-            match self.s[at] {
-                b'>' => return Ok(TagEnd { end: at + 1, empty: false }),
-                b'/' => {
-                    return match self.s.get(at + 1) {
-                        Some(b'>') => Ok(TagEnd { end: at + 2, empty: true }),
-                        Some(_) => malformed(at),
-                        None => self.suspend(Mode::Tag, pos, Stuck::No),
-                    };
-                }
-                _ if at == pos => return malformed(at),
-                _ => pos = self.attribute(pos, at)?,
-            }
+            let at = match self.s.get(pos..pos + 2) {
+                Some([b' ', next]) if CLASS[*next as usize] & START != 0 => pos + 1,
+                Some([b'>', _]) => return Ok(TagEnd { end: pos + 1, empty: false }),
+                Some([b'/', b'>']) => return Ok(TagEnd { end: pos + 2, empty: true }),
+                _ => match self.gap(pos)? {
+                    Gap::End(tag) => return Ok(tag),
+                    Gap::Attribute(at) => at,
+                },
+            };
+            pos = self.attribute(pos, at)?;
+        }
+    }
+
+    /// What follows the name or value before `pos`, if it is not the usual single space or end.
+    #[inline(never)]
+    fn gap(&mut self, pos: usize) -> Result<Gap, Stop> {
+        let at = self.white(pos, GAP_WHITE_BYTES, Mode::Tag, pos)?;
+        match (self.s[at], self.s.get(at + 1)) {
+            (b'>', _) => Ok(Gap::End(TagEnd { end: at + 1, empty: false })),
+            (b'/', Some(b'>')) => Ok(Gap::End(TagEnd { end: at + 2, empty: true })),
+            (b'/', None) => self.suspend(Mode::Tag, pos, Stuck::No),
+            (b'/', Some(_)) => malformed(at),
+            _ if at == pos => malformed(at),
+            _ => Ok(Gap::Attribute(at)),
         }
     }
 
     /// Goes on with a start tag that was cut.
+    #[inline(always)]
     pub(super) fn attributes_again(&mut self) -> Result<TagEnd, Stop> {
         let Resume { mode, pos, .. } = self.scratch.resume;
         let mut pos = pos as usize;
@@ -91,46 +109,30 @@ impl<F: Finder> Pass<'_, '_, F> {
             Ok(name) => name,
             Err(stop) => return self.name_stop(at, stop, Mode::Tag, gap),
         };
-        let quote = self.equals(gap, name)?;
-        let declares = self.declares(name);
-        let stops = match self.s[quote] {
-            b'\'' => 0,
-            b'"' => 1,
-            _ => return malformed(quote),
+        self.scratch.note(name.len as usize + 2);
+        let quote = match self.s.get(name.end()..name.end() + 2) {
+            Some([b'=', b'\'' | b'"']) => name.end() + 1,
+            _ => self.equals(gap, name)?,
         };
-        let signature = duplicates::signature(name.bytes(self.s));
         let value = Value { start: quote as u32 + 1, len: 0, coded: false };
-        self.value(Attribute { name, value, declares, stops, signature }, quote + 1)
+        self.value(Attribute { name, value, double: self.s[quote] == b'"' }, quote + 1)
     }
 
     /// The `=` after `name` and white space around it; returns the offset of the quote.
-    #[inline(always)]
+    #[inline(never)]
     fn equals(&mut self, gap: usize, name: Name) -> Result<usize, Stop> {
-        self.scratch.note(name.len as usize + 2);
-        let mut at = name.end();
+        let at = self.white(name.end(), EQUALS_WHITE_BYTES, Mode::Tag, gap)?;
         if self.s[at] != b'=' {
-            at = self.white(at, EQUALS_WHITE_BYTES, Mode::Tag, gap)?;
-            if self.s[at] != b'=' {
-                return malformed(at);
-            }
+            return malformed(at);
         }
-        match self.s.get(at + 1) {
-            Some(b'\'' | b'"') => Ok(at + 1),
-            _ => self.white(at + 1, EQUALS_WHITE_BYTES, Mode::Tag, gap),
-        }
-    }
-
-    /// Whether an attribute of this name declares a namespace.
-    #[inline(always)]
-    fn declares(&self, name: Name) -> bool {
-        let bytes = name.bytes(self.s);
-        bytes.starts_with(b"xmlns") && (bytes.len() == 5 || name.prefix == 5)
+        let at = self.white(at + 1, EQUALS_WHITE_BYTES, Mode::Tag, gap)?;
+        if matches!(self.s[at], b'\'' | b'"') { Ok(at) } else { malformed(at) }
     }
 
     /// A value from somewhere inside it; returns the offset after its quote.
     #[inline(always)]
     fn value(&mut self, mut attribute: Attribute, mut pos: usize) -> Result<usize, Stop> {
-        let stops = &VALUE[usize::from(attribute.stops & 1)];
+        let stops = &VALUE[usize::from(attribute.double)];
         loop {
             let at = self.find(pos, stops);
             match self.s.get(at) {
@@ -142,18 +144,15 @@ impl<F: Finder> Pass<'_, '_, F> {
                 Some(b'&') => {
                     self.scratch.pending = attribute;
                     pos = self.reference(at, Mode::Value)?;
-                    attribute.value.coded = true;
                 }
-                Some(b) if is_white(*b) => {
-                    pos = at + 1;
-                    attribute.value.coded = true;
-                }
+                Some(b) if is_white(*b) => pos = at + 1,
                 Some(_) => return malformed(at),
                 None => {
                     self.scratch.pending = attribute;
                     return self.suspend(Mode::Value, at, Stuck::No);
                 }
             }
+            attribute.value.coded = true;
         }
     }
 
@@ -163,8 +162,12 @@ impl<F: Finder> Pass<'_, '_, F> {
         if scratch.attributes.len() >= usize::from(scratch.limits.attributes) {
             return Err(Stop::Broken(Rule::PolicyViolation, at));
         }
-        scratch.tag.declares |= attribute.declares;
-        scratch.tag.prefixed += u16::from(attribute.name.prefix != 0 && !attribute.declares);
+        let name = attribute.name;
+        if name.prefix != 0 || name.len == 5 {
+            let declares = namespaces::declares(self.s, name);
+            scratch.tag.declares |= declares;
+            scratch.tag.prefixed += u16::from(name.prefix != 0 && !declares);
+        }
         scratch.attributes.push(attribute);
         Ok(())
     }

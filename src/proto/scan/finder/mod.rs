@@ -13,6 +13,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod sse2;
 
+pub(super) use scalar::Scalar;
 pub(super) use stops::{CDATA, Stops, TEXT, VALUE};
 
 use super::Cpu;
@@ -64,7 +65,7 @@ impl Selected {
             Cpu::Avx2 => unsafe { avx2::run(job) },
             #[cfg(target_arch = "x86_64")]
             Cpu::Sse2 => job.run::<sse2::Sse2>(),
-            _ => job.run::<scalar::Scalar>(),
+            _ => job.run::<Scalar>(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Finder, Stops};
 
 /// No vectors.
-pub(super) struct Scalar;
+pub(in crate::scan) struct Scalar;
 
 impl Finder for Scalar {
     #[inline(always)]

@@ -80,6 +80,15 @@ fn part(s: &[u8], start: usize, at: usize) -> Result<usize, NameStop> {
     if cut { Err(NameStop::More { verified: Some(end) }) } else { Ok(end) }
 }
 
+/// Whether a name begins at `at`; nothing if too little is there.
+pub(super) fn begins(s: &[u8], at: usize) -> Option<bool> {
+    match character(s, at) {
+        Character::Of { code, .. } => Some(starts(code)),
+        Character::Cut => None,
+        Character::Other => Some(false),
+    }
+}
+
 /// Goes over name characters (no colon) from `at`; where it ends, and whether the input ended there.
 pub(super) fn run(s: &[u8], at: usize) -> (usize, bool) {
     let mut i = at;
