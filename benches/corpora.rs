@@ -78,7 +78,7 @@ fn base64(numbers: &mut Numbers, bytes: usize) -> String {
 }
 
 fn presence(n: &mut Numbers) -> String {
-    let (user, resource, id) = (n.below(9999), n.next() & 0xFFFF_FFFF, n.next());
+    let (user, resource, id) = (n.below(9999), n.draw() & 0xFFFF_FFFF, n.draw());
     format!(
         "<presence from='user{user}@a.example/phone.{resource:08x}' to='friend{user}@b.example' id='{id:016x}'>\
          <show>away</show><status>{}</status>\
@@ -90,7 +90,7 @@ fn presence(n: &mut Numbers) -> String {
 }
 
 fn message(n: &mut Numbers, words: &[&str], bytes: usize) -> String {
-    let (user, resource, id) = (n.below(9999), n.next() & 0xFFFF_FFFF, n.next());
+    let (user, resource, id) = (n.below(9999), n.draw() & 0xFFFF_FFFF, n.draw());
     format!(
         "<message from='user{user}@a.example/phone.{resource:08x}' to='friend{user}@b.example' id='{id:016x}' type='chat'>\
          <body>{}</body><origin-id xmlns='urn:xmpp:sid:0' id='{id:016x}'/><active xmlns='http://jabber.org/protocol/chatstates'/>\
@@ -102,22 +102,22 @@ fn message(n: &mut Numbers, words: &[&str], bytes: usize) -> String {
 
 fn omemo(n: &mut Numbers) -> String {
     let keys: String =
-        (0..4).map(|_| format!("<key rid='{}'>{}</key>", n.next() & 0x7FFF_FFFF, base64(n, 220))).collect();
-    let id = n.next();
+        (0..4).map(|_| format!("<key rid='{}'>{}</key>", n.draw() & 0x7FFF_FFFF, base64(n, 220))).collect();
+    let id = n.draw();
     format!(
         "<message from='user{id}@a.example/phone' to='friend@b.example' id='{id:016x}' type='chat'>\
          <encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='{}'>{keys}<iv>{}</iv></header>\
          <payload>{}</payload></encrypted><store xmlns='urn:xmpp:hints'/>\
          <encryption xmlns='urn:xmpp:eme:0' name='OMEMO' namespace='eu.siacs.conversations.axolotl'/>\
          <body>I sent you an OMEMO encrypted message</body></message>",
-        n.next() & 0x7FFF_FFFF,
+        n.draw() & 0x7FFF_FFFF,
         base64(n, 16),
         base64(n, 120),
     )
 }
 
 fn avatar(n: &mut Numbers) -> String {
-    let id = n.next();
+    let id = n.draw();
     format!(
         "<iq from='user@a.example' to='friend@b.example/phone' id='{id:016x}' type='result'>\
          <pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:xmpp:avatar:data'><item id='{id:016x}'>\

@@ -13,7 +13,7 @@ impl Numbers {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -22,7 +22,7 @@ impl Numbers {
 
     /// One below `bound`, which is not 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() >> 16) as usize % bound
+        (self.draw() >> 16) as usize % bound
     }
 
     /// Yes, once in `n` times.
@@ -218,7 +218,7 @@ pub fn stream(numbers: &mut Numbers) -> Vec<u8> {
     out
 }
 
-fn token<'a>(numbers: &mut Numbers, out: &mut Vec<u8>, open: &mut Vec<&'a str>) {
+fn token(numbers: &mut Numbers, out: &mut Vec<u8>, open: &mut Vec<&str>) {
     match numbers.below(10) {
         0..=3 => {
             let name = numbers.pick(NAMES);

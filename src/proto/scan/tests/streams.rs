@@ -1,6 +1,6 @@
 //! `tests/cases/streams.jsonl`: whole, byte by byte, and cut in two everywhere, with every finder.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 use std::println;
@@ -98,7 +98,7 @@ fn judge(cut: impl Fn(&Case, &[u8], Cpu) -> Vec<Outcome>) {
         }
     }
     complaints.iter().for_each(|c| println!("{c}"));
-    assert!(complaints.is_empty(), "{} complaints", complaints.len().to_string());
+    assert!(complaints.is_empty(), "{} complaints", complaints.len());
 }
 
 #[test]
