@@ -1,7 +1,7 @@
 //! Finds and proves stanzas in a byte stream without copying them.
 //!
 //! One pass finds where a depth-1 element ends *and* proves it well-formed, namespace-well-formed, UTF-8 and inside the
-//! restrictions of RFC 6120 §11.1. Its bytes can then be forwarded as they are ([`forward`]). What is accepted is a
+//! restrictions of RFC 6120 §11.1. Its bytes can then be forwarded as they are ([`forward()`]). What is accepted is a
 //! subset of what expat accepts: Prosody and ejabberd parse with expat, many remote domains share one stream to them,
 //! and one bad byte on it cuts off everybody. Where expat is narrower than the standard (names of the fourth edition of
 //! XML 1.0, namespace names without control characters), so is this scanner.
