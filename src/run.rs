@@ -241,6 +241,7 @@ impl Company {
                 internal_tls: self.config.internal.certificate.is_some(),
                 listeners,
                 ring: Default::default(),
+                drain_deadline: self.config.shutdown_deadline,
             },
             resolver: std::rc::Rc::new(Resolver::new(self.resolver.clone())),
             observer: Box::new(Observer::new(shard, Arc::clone(&self.board), tap)),

@@ -43,6 +43,7 @@ impl Config {
             internal_tls: self.internal.certificate.is_some(),
             egress: Egress { allow: self.egress_allow.clone(), own: self.own_addresses() },
             stanza_bytes_max: self.limits.stanza_bytes,
+            connections_max: self.limits.connections_per_shard,
             dialback_secret: secret.to_vec(),
             direct_tls: self.direct_tls,
             process_seed: seat.process_seed,

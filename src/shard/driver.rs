@@ -260,6 +260,7 @@ async fn turn(shard: &mut Shard, wake: &BufferedFile, observer: &mut dyn Observe
             observer.publish(shard);
         }
         if shard.is_finished() {
+            observer.publish(shard); // The last figures, for the interval log.
             return Ok(());
         }
         if shard.control.take_woken() {

@@ -49,6 +49,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringgate_proto::address::DomainPair;
 use ringgate_proto::gate::{Gate, Listener, ShardId};
@@ -77,6 +78,8 @@ pub struct ShardConfig {
     pub listeners: Vec<(Listener, OwnedFd)>,
     /// Sizes.
     pub ring: RingConfig,
+    /// How long a drain may take in all; then the streams that are left are cut.
+    pub drain_deadline: Duration,
 }
 
 /// What remains of a shard that has stopped.
@@ -113,6 +116,8 @@ pub struct Shard {
     /// Buffers for reuse.
     spare: Vec<Vec<u8>>,
     now: Timestamp,
+    /// How long draining may take.
+    drain_deadline: Duration,
     /// When draining is given up; set by the order to drain.
     drain_until: Option<Timestamp>,
     counted_drained: bool,
@@ -145,6 +150,7 @@ impl Shard {
             resting: VecDeque::new(),
             spare: Vec::new(),
             now: crate::clock::now(),
+            drain_deadline: config.drain_deadline,
             drain_until: None,
             counted_drained: false,
             publish_wish: false,

@@ -23,8 +23,6 @@ const MESSAGES: usize = 64;
 const OUTBOUND_HIGH_BYTES: usize = 8 << 20;
 /// Pause before a full mailbox is tried again.
 const MAILBOX_RETRY: Duration = Duration::from_millis(1);
-/// How long a drain may take in all.
-const DRAIN: Duration = Duration::from_secs(60);
 
 impl Shard {
     /// Submits what the last tick armed and collects what has completed; with [`Wait::Yes`] sleeps until something has
@@ -114,7 +112,7 @@ impl Shard {
 
     fn begin_drain(&mut self) {
         if self.drain_until.is_none() {
-            self.drain_until = Some(self.now + DRAIN);
+            self.drain_until = Some(self.now + self.drain_deadline);
             for (id, _) in std::mem::take(&mut self.listeners) {
                 self.ring.close(id);
             }

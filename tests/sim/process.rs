@@ -126,6 +126,7 @@ impl Shard {
             internal_tls: false,
             egress: Egress { allow: Vec::new(), own: vec![config.public, config.internal] },
             stanza_bytes_max: 262_144,
+            connections_max: ringgate_proto::limits::CONNECTIONS_PER_SHARD,
             dialback_secret: format!("secret of {}", config.public).into_bytes(),
             direct_tls: config.direct_tls,
             process_seed: config.seed,

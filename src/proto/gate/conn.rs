@@ -109,6 +109,7 @@ pub(crate) struct Conns {
     slots: Vec<Slot>,
     free: Vec<u32>,
     count: usize,
+    max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -118,9 +119,14 @@ struct Slot {
 }
 
 impl Conns {
-    /// The name that the next [`Self::insert`] must use; `None` at [`limits::CONNECTIONS_PER_SHARD`].
+    /// A table for `max` connections, at most [`limits::CONNECTIONS_PER_SHARD`].
+    pub(crate) fn new(max: usize) -> Self {
+        Self { max: max.min(limits::CONNECTIONS_PER_SHARD), ..Self::default() }
+    }
+
+    /// The name that the next [`Self::insert`] must use; `None` when the table is full.
     pub(crate) fn reserve(&mut self) -> Option<ConnId> {
-        if self.count >= limits::CONNECTIONS_PER_SHARD {
+        if self.count >= self.max {
             return None;
         }
         let index = match self.free.pop() {

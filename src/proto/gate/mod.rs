@@ -91,6 +91,8 @@ pub struct GateConfig {
     pub egress: crate::discover::Egress,
     /// Largest stanza, in bytes.
     pub stanza_bytes_max: u32,
+    /// Connections at a time, at most [`limits::CONNECTIONS_PER_SHARD`]; further ones are closed at accept.
+    pub connections_max: usize,
     /// Secret of the keys shown to remote servers; the same on every shard and host of a cluster.
     pub dialback_secret: Vec<u8>,
     /// Ask for `_xmpps-server` too. XEP-0368.
@@ -182,7 +184,7 @@ impl Gate {
             internal_secret: Secret::new(&internal),
             ids: Ids::new(config.shard_seed),
             stream_count: 0,
-            conns: Conns::default(),
+            conns: Conns::new(config.connections_max),
             unproven: HashMap::with_hasher(seed),
             pairs: Slab::new(),
             pair_of: HashMap::with_hasher(seed),
