@@ -1,9 +1,9 @@
 //! What the scanner accepts, expat accepts, with the same number of elements; what it refuses, expat refuses, apart
 //! from the rules that go beyond expat.
 
-mod common;
+mod peers;
 
-use common::{CPUS, End, cases, over_seeds, scan, stream};
+use peers::{CPUS, End, cases, over_seeds, scan, stream};
 use ringgate_expat::{Failure, Parser};
 use ringgate_proto::scan::naive::inputs::Numbers;
 use ringgate_proto::scan::{Limits, Rule, ScanError};

@@ -1,9 +1,9 @@
 //! The stream to a backend survives every peer: whatever the scanner accepts from many hostile peers is forwarded into
 //! one expat stream, which never fails, counts exactly the forwarded elements, and sees what the peer's stream said.
 
-mod common;
+mod peers;
 
-use common::{CPUS, captured, cases, over_seeds, scan, stream};
+use peers::{CPUS, captured, cases, over_seeds, scan, stream};
 use ringgate_expat::{Event, Parser};
 use ringgate_proto::scan::naive::inputs::Numbers;
 use ringgate_proto::scan::{Limits, StreamContext, forward};
@@ -94,7 +94,7 @@ fn survives(separator: u8, test: &str) {
         forward_all(&stream, seed, separator, &mut backend)
     });
     backend.parser.feed(b"</stream:stream>", true).unwrap();
-    assert!(backend.forwarded > 5000 || common::number("COUNT").is_some(), "{}", backend.forwarded);
+    assert!(backend.forwarded > 5000 || peers::number("COUNT").is_some(), "{}", backend.forwarded);
 }
 
 #[test]
