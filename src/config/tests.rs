@@ -69,12 +69,14 @@ certificate = "c.pem"
 backend = "127.0.0.2:15269"
 backend_tls = "starttls"
 "#;
-    let config = parse(&format!("{MINIMAL}{second}")).unwrap().config;
+    let limits = "[limits]\nstanza_bytes = 20000\nconnections_per_shard = 99\n";
+    let config = parse(&format!("{MINIMAL}{second}{limits}")).unwrap().config;
     let seat = Seat { shard: ShardId(0), process_seed: 1, shard_seed: [2; 32], drawn_secret: [3; 32] };
     let gate = config.gate(&seat);
     let domains = gate.domains.iter().map(|d| (d.name.as_str(), d.backend)).collect::<Vec<_>>();
     assert_eq!(domains, [("example.org", 0), ("conference.example.org", 0), ("example.net", 0), ("example.com", 1)]);
     assert_eq!((gate.backends.len(), gate.backends[1].starttls), (2, true));
+    assert_eq!((gate.stanza_bytes_max, gate.connections_max), (20_000, 99));
     assert_eq!(gate.dialback_secret, [3; 32]);
     assert!(gate.egress.own.contains(&"127.0.0.1:15268".parse().unwrap()));
     assert!(gate.egress.own.contains(&"127.0.0.1:15269".parse().unwrap()));
