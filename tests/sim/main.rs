@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "one binary: pub is for the other files")]
 #![allow(dead_code, reason = "what only some scenarios need")]
 
+mod attacks;
 mod check;
 mod dns;
 mod faults;
@@ -13,6 +14,8 @@ mod ledger;
 mod net;
 mod process;
 mod rng;
+mod script;
+mod seeds;
 mod server;
 mod shell;
 mod talk;

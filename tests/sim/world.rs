@@ -1,7 +1,7 @@
 //! The world: virtual time, a queue of what happens next, and everything in it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use super::ledger::{Kind, Ledger, Pair};
 use super::net::{Socket, SocketId, Wire};
 use super::process::{Inbox, Process, ProcessConfig};
 use super::rng::Rng;
+use super::script::Step;
 use super::server::{Act, Ctx, Server, ServerConfig};
 
 pub const MS: u64 = 1_000_000;
@@ -57,6 +58,7 @@ pub enum Happening {
         padding: usize,
     },
     Fault(Fault),
+    Script(SocketId, VecDeque<Step>),
 }
 
 /// What goes wrong, by itself and not by anybody's will.
@@ -241,6 +243,7 @@ impl World {
                 self.submit(server, &pair, kind, padding);
             }
             Happening::Fault(fault) => self.fault(fault),
+            Happening::Script(socket, steps) => self.script(socket, steps),
         }
     }
 
