@@ -201,6 +201,14 @@ fn same_seed_gives_the_same_trace() {
     }
 }
 
+/// As many seeds as `RINGGATE_SIM_SEEDS` says, from the one of `RINGGATE_SIM_SEED` on (or a few).
+#[test]
+fn more_seeds() {
+    let number = |name, default| std::env::var(name).ok().map_or(default, |n| n.parse().expect("a number"));
+    let first = number("RINGGATE_SIM_SEED", 10_000);
+    range(first, first + number("RINGGATE_SIM_SEEDS", 5));
+}
+
 /// The seed of `RINGGATE_SIM_SEED`, with a summary (or seed 0: something must run).
 #[test]
 fn one_seed() {

@@ -151,6 +151,9 @@ impl Gate {
     /// Forgets a connection and settles everything that depends on it.
     fn release(&mut self, id: ConnId, ending: Ending, tell_shell: bool, now: Timestamp) {
         let Some(mut conn) = self.conns.remove(id) else { return };
+        // What the kernel has not taken must not arrive after what the next stream carries. Order per pair, RFC 6120 §10.1.
+        let says_error = matches!(conn.cause, Some(CloseCause::SentError(..)));
+        let abort = matches!(ending, Ending::Broken(_)) && !says_error && conn.outbox.has_in_flight();
         let last = match ending {
             Ending::Clean => self.settle_clean(&mut conn, now),
             Ending::Broken(_) => self.settle_broken(&mut conn, now),
@@ -165,7 +168,7 @@ impl Gate {
         self.resume(feeders);
         self.announce_end(&conn);
         if tell_shell {
-            self.outputs.push_back(Output::Close { conn: id, last, abort: false });
+            self.outputs.push_back(Output::Close { conn: id, last, abort });
         }
         if let (Some(link), Ending::Broken(failure)) = (conn.link, ending) {
             self.link_lost(link, id, &conn, failure, now);

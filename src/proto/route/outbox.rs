@@ -45,6 +45,11 @@ impl Outbox {
         core::mem::replace(&mut self.bytes, bytes)
     }
 
+    /// Whether stanzas were taken that are not with the kernel yet.
+    pub(crate) fn has_in_flight(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
     /// The stanzas per pair that were taken; the kernel has them now, or they are lost.
     pub(crate) fn take_in_flight(&mut self) -> Vec<(PairIndex, u32)> {
         core::mem::take(&mut self.in_flight)
