@@ -73,7 +73,7 @@ impl Ledger {
         let (Some(from), Some(to)) = (xml::attr(stanza, "from"), xml::attr(stanza, "to")) else {
             return self.violations.push(format!("a stanza without addresses was forwarded: {stanza}"));
         };
-        let pair = (xml::domain(from).to_owned(), xml::domain(to).to_owned());
+        let pair = (xml::domain(from).to_lowercase(), xml::domain(to).to_lowercase());
         if !at.contains(&pair.1) {
             self.violations.push(format!("a stanza reached a server that does not serve {}: {stanza}", pair.1));
         }

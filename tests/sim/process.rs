@@ -64,6 +64,10 @@ pub struct Process {
     pub refused: BTreeMap<String, u64>,
     /// Streams that were announced, and how often their end was.
     pub closed: BTreeMap<u64, u32>,
+    /// How often a connection was not read any more, and read again.
+    pub pauses: (u64, u64),
+    /// Streams that changed shards.
+    pub handed_over: u64,
     /// Events in words, for scenarios.
     pub events: Vec<String>,
 }
@@ -79,7 +83,15 @@ pub fn domain_pair(from: &str, to: &str) -> DomainPair {
 impl Process {
     pub fn new(config: ProcessConfig) -> Self {
         let shards = (0..config.shards).map(|shard| Shard::new(&config, shard)).collect();
-        Self { config, shards, refused: BTreeMap::new(), closed: BTreeMap::new(), events: Vec::new() }
+        Self {
+            config,
+            shards,
+            refused: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            pauses: (0, 0),
+            handed_over: 0,
+            events: Vec::new(),
+        }
     }
 
     /// The account of a pair over all shards.

@@ -34,6 +34,10 @@ pub struct ServerConfig {
     pub multiplexes: bool,
     /// Direct TLS on its outbound connections.
     pub direct: bool,
+    /// Answers every dialback request so, whatever the verification says.
+    pub verdict: Option<&'static str>,
+    /// Says this on every stream that it accepted, after its features.
+    pub mischief: Option<String>,
 }
 
 impl ServerConfig {
@@ -52,6 +56,8 @@ impl ServerConfig {
             external: true,
             multiplexes: false,
             direct: false,
+            verdict: None,
+            mischief: None,
         }
     }
 
@@ -235,6 +241,12 @@ impl Server {
         }
     }
 
+    /// A stanza on the stream that another pair of the same sender uses (Prosody's habit).
+    pub fn submit_on(&mut self, other: &Pair, number: usize, stanza: &str, ctx: &mut Ctx<'_>) {
+        let stream = self.out[other].stream.expect("the other pair has a stream");
+        self.write(stream, number, stanza, ctx);
+    }
+
     fn write(&mut self, stream: usize, number: usize, stanza: &str, ctx: &mut Ctx<'_>) {
         let entry = self.streams.get_mut(&stream).expect("a pair's stream exists");
         entry.sent.push(number);
@@ -323,6 +335,7 @@ impl Server {
         if entry.phase == Phase::Closing {
             return;
         }
+        let verdict = self.config.verdict.unwrap_or(verdict);
         if verdict == "valid" {
             entry.proven.insert(pair.clone());
         }

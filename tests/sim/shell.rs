@@ -176,6 +176,7 @@ impl World {
                 let Some(Line::Socket(socket)) = self.shard(process, shard).lines.remove(&conn) else {
                     panic!("{conn:?} departs without a socket");
                 };
+                self.processes[process].handed_over += 1;
                 self.sockets[socket.0].owner = Owner::Moving;
                 self.sockets[socket.0].paused = false;
                 let what = Inbox::Adopt(departed, socket);
@@ -210,6 +211,8 @@ impl World {
     fn pause(&mut self, process: usize, shard: usize, conn: ConnId, paused: bool) {
         let Some(Line::Socket(socket)) = self.shard(process, shard).lines.get(&conn).cloned() else { return };
         self.sockets[socket.0].paused = paused;
+        let (pauses, resumes) = &mut self.processes[process].pauses;
+        *if paused { pauses } else { resumes } += 1;
         self.say(|| format!("gate {process} {} {}", if paused { "pauses" } else { "resumes" }, socket.0));
         self.rouse(socket);
     }

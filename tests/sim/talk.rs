@@ -97,6 +97,9 @@ impl Server {
             false => "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>",
         };
         ctx.send(stream, format!("<stream:features>{starttls}{sasl}{dialback}</stream:features>"));
+        if let Some(mischief) = self.config.mischief.clone().filter(|_| !starttls.contains("required") && !may_auth) {
+            ctx.send(stream, mischief);
+        }
     }
 
     fn element(&mut self, stream: usize, element: &str, ctx: &mut Ctx<'_>) {
@@ -200,7 +203,7 @@ impl Server {
 
     fn stanza(&mut self, stream: usize, stanza: &str, ctx: &mut Ctx<'_>) {
         let entry = &self.streams[&stream];
-        let domain = |name| xml::attr(stanza, name).map(xml::domain).unwrap_or_default().to_owned();
+        let domain = |name| xml::attr(stanza, name).map(xml::domain).unwrap_or_default().to_lowercase();
         let pair = (domain("from"), domain("to"));
         if entry.is_out || !entry.proven.contains(&pair) {
             ctx.ledger
