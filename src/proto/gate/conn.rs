@@ -110,6 +110,8 @@ pub(crate) struct Conns {
     free: Vec<u32>,
     count: usize,
     max: usize,
+    /// By face, in the order of its variants.
+    by_face: [usize; 4],
 }
 
 #[derive(Debug, Default)]
@@ -143,6 +145,7 @@ impl Conns {
     pub(crate) fn insert(&mut self, conn: Box<Conn>) {
         let index = conn.id.index as usize;
         self.count += 1;
+        self.by_face[conn.face as usize] += 1;
         self.slots[index].conn = Some(conn);
     }
 
@@ -175,11 +178,16 @@ impl Conns {
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(id.index);
         self.count -= 1;
+        self.by_face[conn.face as usize] -= 1;
         Some(conn)
     }
 
     pub(crate) fn ids(&self) -> Vec<ConnId> {
         self.slots.iter().filter_map(|slot| slot.conn.as_deref().map(|conn| conn.id)).collect()
+    }
+
+    pub(crate) fn count_of(&self, face: Face) -> usize {
+        self.by_face[face as usize]
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -12,7 +12,7 @@ use super::{Breakage, Gate, Output};
 use crate::event::{CloseCause, ConnId, Event, Face};
 use crate::limits;
 use crate::route::bounce::StanzaError;
-use crate::route::pair::{PairIndex, PairState};
+use crate::route::pair::{PairIndex, PairState, Way};
 use crate::route::waiting::Parked;
 use crate::stream::{Blame, Condition, StreamError, World};
 use crate::time::Timestamp;
@@ -325,10 +325,12 @@ impl Gate {
                 self.close_faces(&[Face::Outbound], now);
                 self.advance_drain(now);
             }
-            DrainPhase::Sending(until) if until <= now || !self.has_face(&[Face::Outbound]) => {
+            DrainPhase::Sending(until)
+                if until <= now || !(self.has_face(&[Face::Outbound]) || self.owes_backends()) =>
+            {
                 self.enter_phase(DrainPhase::Backends(now + limits::CLOSING), now);
                 self.answer_all_waiting(now);
-                self.close_faces(&[Face::ToBackend], now);
+                self.close_faces(&[Face::ToBackend, Face::FromBackend], now);
                 self.advance_drain(now);
             }
             DrainPhase::Backends(until) if until <= now || self.conns.len() == 0 => {
@@ -344,8 +346,7 @@ impl Gate {
     }
 
     fn has_face(&self, faces: &[Face]) -> bool {
-        let ids = self.conns.ids();
-        ids.into_iter().any(|id| self.conns.get(id).is_some_and(|conn| faces.contains(&conn.face)))
+        faces.iter().any(|face| self.conns.count_of(*face) > 0)
     }
 
     fn close_faces(&mut self, faces: &[Face], now: Timestamp) {
@@ -373,9 +374,33 @@ impl Gate {
         closed.into_iter().for_each(|event| self.event(event));
     }
 
-    /// Whether a stop has gone too far for new streams.
-    pub(super) fn makes_no_streams(&self) -> bool {
-        !matches!(self.drain, DrainPhase::Running | DrainPhase::Receiving(_))
+    /// Whether a stop has gone too far for new streams that way.
+    pub(super) fn makes_no_streams(&self, way: Way) -> bool {
+        match self.drain {
+            DrainPhase::Running | DrainPhase::Receiving(_) => false,
+            // Our own users are still told what became of their stanzas.
+            DrainPhase::Sending(_) => way == Way::Remote,
+            DrainPhase::Backends(_) | DrainPhase::Done => true,
+        }
+    }
+
+    /// Whether a stop was asked for.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.drain != DrainPhase::Running
+    }
+
+    /// Whether something still waits for a backend.
+    fn owes_backends(&self) -> bool {
+        self.pairs.iter().any(|(_, pair)| matches!(pair.way, Way::Backend(_)) && !pair.waiting.is_empty())
+    }
+
+    /// Whether a connection from this listener may still come in. Backends verify our keys until the last answer is out.
+    pub(super) fn may_accept(&self, face: Face) -> bool {
+        match self.drain {
+            DrainPhase::Running => true,
+            DrainPhase::Receiving(_) | DrainPhase::Sending(_) => face == Face::FromBackend,
+            DrainPhase::Backends(_) | DrainPhase::Done => false,
+        }
     }
 
     /// After `Drain`: whether all streams are gone.

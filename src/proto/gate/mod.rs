@@ -146,6 +146,8 @@ pub struct Gate {
     asked: HashMap<Question, Vec<usize>, Seeded>,
     /// Open verifications of all streams.
     verifying: usize,
+    /// The latest time that was told.
+    now: Timestamp,
     /// Bytes in all waiting rooms.
     waiting_bytes: usize,
     timers: Timers,
@@ -192,6 +194,7 @@ impl Gate {
             link_of: HashMap::with_hasher(seed),
             asked: HashMap::with_hasher(seed),
             verifying: 0,
+            now: Timestamp::default(),
             waiting_bytes: 0,
             timers: Timers::default(),
             drain: DrainPhase::Running,
@@ -212,10 +215,10 @@ impl Gate {
             Listener::Public => (Face::Inbound, Side::Federation),
             Listener::Internal => (Face::FromBackend, Side::Internal),
         };
-        let refused = match self.drain {
-            DrainPhase::Running if self.is_address_full(face, peer) => Some("too-many-unauthenticated"),
-            DrainPhase::Running => None,
-            _ => Some("shutdown"),
+        let refused = match self.may_accept(face) {
+            true if self.is_address_full(face, peer) => Some("too-many-unauthenticated"),
+            true => None,
+            false => Some("shutdown"),
         };
         let id = if refused.is_none() { self.conns.reserve() } else { None };
         let Some(id) = id else {
@@ -233,6 +236,7 @@ impl Gate {
 
     /// Takes one input.
     pub fn handle(&mut self, input: Input<'_>, now: Timestamp) {
+        self.now = now;
         match input {
             Input::Received { conn, bytes } => self.received(conn, bytes, now),
             Input::TlsEstablished { conn, peer } => self.tls_established(conn, peer, now),
@@ -281,6 +285,9 @@ impl Gate {
     /// Ends a tick: per-tick memory is reset, cross-shard envelopes become outputs.
     pub fn end_tick(&mut self) {
         self.arena.reset();
+        if self.is_stopping() {
+            self.advance_drain(self.now);
+        }
         for (number, envelope) in self.envelopes.iter_mut().enumerate() {
             if !envelope.stanzas.is_empty() {
                 let envelope = core::mem::take(envelope);

@@ -59,7 +59,7 @@ impl Gate {
         self.conns.insert(conn);
         self.mark_dirty(id);
         // A stop may have begun while it was on its way.
-        if self.makes_no_streams() || matches!(self.drain, super::ending::DrainPhase::Receiving(_)) {
+        if self.is_stopping() {
             self.close_stream(id, now);
         }
         Some(id)

@@ -66,7 +66,8 @@ impl Gate {
             let failure = self.links[link].failure;
             return self.bounce(index, &parked.bytes, failure.error, failure.reason, now);
         }
-        if self.makes_no_streams() && !matches!(self.links[link].state, LinkState::Ready(_)) {
+        let way = self.pairs[index.0 as usize].way;
+        if self.makes_no_streams(way) && !matches!(self.links[link].state, LinkState::Ready(_)) {
             return self.bounce(index, &parked.bytes, StanzaError::RemoteServerTimeout, "shutdown", now);
         }
         let size = parked.bytes.len();

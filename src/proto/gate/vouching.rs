@@ -82,6 +82,9 @@ impl Gate {
     /// Whether a request is worth a verification; if not, the error and the word of the counter.
     fn may_verify(&self, id: ConnId, pair: &DomainPair) -> Result<(), (DialbackError, &'static str)> {
         let Some(conn) = self.conns.get(id) else { return Err((DialbackError::Other, "gone")) };
+        if self.is_stopping() {
+            return Err((DialbackError::ResourceConstraint, "shutdown"));
+        }
         if pair.from == pair.to {
             return Err((DialbackError::NotAcceptable, "sender-is-target"));
         }

@@ -157,6 +157,20 @@ fn drain_takes_what_peers_still_send_and_answers_what_cannot_go_out() {
 }
 
 #[test]
+fn drain_of_streams_that_answer_takes_no_longer_than_they_do() {
+    let (mut world, towns) = world();
+    let out = message(&mut world, towns.backend_a, "a.example", "external.example");
+    let back = message(&mut world, towns.external, "external.example", "a.example");
+    world.run_secs(5);
+    world.drain(towns.a);
+    world.run_secs(1);
+    assert!(world.processes[towns.a].shards.iter().all(|shard| shard.gate.is_drained()));
+    assert_delivered(&world, out);
+    assert_delivered(&world, back);
+    finish(&mut world);
+}
+
+#[test]
 fn new_connections_are_refused_while_stopping() {
     let (mut world, towns) = world();
     world.drain(towns.a);

@@ -83,7 +83,9 @@ fn stanza_on_a_stream_that_we_opened_ends_it_and_goes_nowhere() {
     let ours = message(&mut world, towns.backend_a, "a.example", "evil.example");
     world.run_secs(5);
     assert_nowhere(&world, number);
-    assert_bounced(&world, ours, "remote-server-timeout");
+    assert_delivered(&world, ours);
+    let events = &world.processes[towns.a].events;
+    assert!(events.iter().any(|e| e.contains("StreamClosed") && e.contains("SentError(NotAuthorized")), "{events:#?}");
     finish(&mut world);
 }
 
