@@ -7,6 +7,7 @@ use core::net::IpAddr;
 use super::conn::Conn;
 use super::link::{Failure, LinkState};
 use super::machine::Machine;
+use super::proven::Proven;
 use super::timers::Watch;
 use super::{Breakage, Gate, Output};
 use crate::event::{CloseCause, ConnId, Event, Face};
@@ -158,9 +159,7 @@ impl Gate {
             Ending::Clean => self.settle_clean(&mut conn, now),
             Ending::Broken(_) => self.settle_broken(&mut conn, now),
         };
-        for index in conn.proven.pairs() {
-            self.pairs[index.0 as usize].proven_by -= 1;
-        }
+        self.forget_proofs(&conn.proven);
         if conn.is_unproven {
             self.forget_unproven(conn.address.ip());
         }
@@ -243,6 +242,13 @@ impl Gate {
         };
         let cause = conn.cause.clone().unwrap_or(CloseCause::Clean);
         self.event(Event::StreamClosed { stream: conn.stream, face: conn.face, remote, cause });
+    }
+
+    /// A stream that proved these pairs is gone, or begins anew.
+    pub(super) fn forget_proofs(&mut self, proven: &Proven) {
+        for index in proven.pairs() {
+            self.pairs[index.0 as usize].proven_by -= 1;
+        }
     }
 
     pub(super) fn forget_unproven(&mut self, address: IpAddr) {

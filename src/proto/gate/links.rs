@@ -251,6 +251,7 @@ impl Gate {
     }
 
     fn make_ready(&mut self, id: ConnId, now: Timestamp) -> Option<usize> {
+        self.announce(id);
         let stanza_bytes_max = self.stanza_bytes_max;
         let conn = self.conns.get_mut(id)?;
         let link = conn.link?;

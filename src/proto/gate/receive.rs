@@ -5,8 +5,10 @@ use alloc::vec::Vec;
 use super::conn::{self, Phase};
 use super::link::Failure;
 use super::machine::Machine;
+use super::timers::Watch;
 use super::{Gate, Output};
 use crate::event::{CloseCause, ConnId, Event, Face};
+use crate::limits;
 use crate::proof::DomainVerified;
 use crate::scan::{Element, Kind, Step, StreamContext};
 use crate::stream::{Condition, PeerCertificate, Receiving, Side, StreamError, StreamEvent, Untrusted, World};
@@ -117,7 +119,7 @@ impl Gate {
     fn stream_event(&mut self, id: ConnId, event: StreamEvent, now: Timestamp) {
         match event {
             StreamEvent::Opened => self.opened(id),
-            StreamEvent::StartTls => self.start_tls(id),
+            StreamEvent::StartTls => self.start_tls(id, now),
             StreamEvent::Restart => self.restart(id),
             StreamEvent::Negotiated => self.link_negotiated(id, now),
             StreamEvent::Proven(witness) => {
@@ -168,13 +170,17 @@ impl Gate {
         self.event(event);
     }
 
-    fn start_tls(&mut self, id: ConnId) {
+    fn start_tls(&mut self, id: ConnId, now: Timestamp) {
         let client = self.tls_names(id);
         let default_domain = self.local_of(id);
         let Some(conn) = self.conns.get_mut(id) else { return };
         conn.phase = Phase::Securing;
-        // TCP-24, TCP-25: nothing from before TLS survives it.
+        // TCP-24, TCP-25: nothing from before TLS survives it, and nobody stays proven. RFC 6120 §5.4.3.3.
         conn.unread = Vec::new();
+        let proven = core::mem::take(&mut conn.proven);
+        conn.negotiate_by.get_or_insert(now + limits::NEGOTIATION);
+        self.timers.at(now + limits::NEGOTIATION, Watch::Conn(id));
+        self.forget_proofs(&proven);
         self.outputs.push_back(Output::StartTls { conn: id, client, default_domain });
     }
 

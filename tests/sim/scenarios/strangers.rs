@@ -148,3 +148,47 @@ fn connections_of_one_address_that_prove_nothing_are_bounded() {
     proven_peer(&mut world, "evil.example");
     finish(&mut world);
 }
+
+/// RFC 6120 §5.4.3.3: a pair that was proven in clear is not proven after TLS.
+#[test]
+fn pair_proven_in_clear_is_unproven_after_starttls() {
+    let (mut world, towns) = world();
+    let peer = world.raw_connect(address(GATE_A));
+    world.raw_say(peer, &header("clear.example", "a.example"));
+    world.run_secs(1);
+    let heard = world.heard(peer);
+    let id = heard.split(" id='").nth(1).and_then(|rest| rest.split('\'').next()).expect("a stream id");
+    let key = world.servers[towns.clear].key("a.example", "clear.example", id);
+    world.raw_say(peer, &format!("<db:result from='clear.example' to='a.example'>{key}</db:result>"));
+    world.run_secs(2);
+    assert!(world.heard(peer).contains("type='valid'"));
+    world.raw_say(peer, STARTTLS);
+    world.run_secs(1);
+    world.raw_secure(peer, "a.example", certificate(&["evil.example"], true));
+    world.run_secs(1);
+    world.raw_say(peer, &header("clear.example", "a.example"));
+    world.run_secs(1);
+    let (number, forged) = stanza(&mut world, "clear.example", "a.example", Kind::Forged);
+    world.raw_say(peer, &forged);
+    world.run_secs(2);
+    assert_stream_error(&world.heard(peer), "invalid-from");
+    assert_nowhere(&world, number);
+    finish(&mut world);
+}
+
+/// The log has one line per stream.
+#[test]
+fn stream_is_announced_once_and_its_end_once() {
+    let (mut world, towns) = world();
+    message(&mut world, towns.backend_a, "a.example", "external.example");
+    message(&mut world, towns.clear, "clear.example", "a.example");
+    world.run_secs(5);
+    finish(&mut world);
+    let events = &world.processes[towns.a].events;
+    let opened: Vec<&String> = events.iter().filter(|e| e.starts_with("StreamOpened")).collect();
+    let closed = events.iter().filter(|e| e.starts_with("StreamClosed")).count();
+    let mut numbers: Vec<&str> = opened.iter().filter_map(|e| e.split(", ").next()).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!((opened.len(), opened.len()), (numbers.len(), closed), "{opened:#?}");
+}
