@@ -19,16 +19,17 @@ use ringgate_proto::event::Event;
 use ringgate_proto::gate::ShardId;
 use thiserror::Error;
 
-use super::mailbox::{Mailbox, Mailboxes, Message};
-use super::{Call, Control, Report, Shard, ShardConfig, placement};
+use super::keeper::Pulse;
+use super::mailbox::{Mailboxes, Message};
+use super::{Call, Control, Report, Shard, ShardConfig, keeper, placement};
 use crate::ring::Wait;
 
 /// glommio's own I/O buffers per executor; nothing big goes through them.
 const IO_MEMORY: usize = 64 << 10;
 /// Submissions of glommio's rings between two flushes.
 const RING_DEPTH: usize = 1_024;
-/// How long a busy shard may keep other tasks of its executor waiting.
-const PREEMPT: Duration = Duration::from_millis(1);
+/// How long a busy shard may keep other tasks of its executor waiting. Not shorter: see `keeper`.
+const PREEMPT: Duration = Duration::from_millis(10);
 /// Completions of one tick.
 const TICK_COMPLETIONS: usize = 256;
 /// Lookups that one shard has under way; further questions wait.
@@ -179,6 +180,7 @@ where
     F: Fn(ShardId) -> Result<Setup, String> + Send + Sync + 'static,
 {
     let mailboxes = Mailboxes::new(shards)?;
+    keeper::start(&mailboxes)?;
     let cores = placement::allowed_cores()?;
     let setup = Arc::new(setup);
     let (ready, readiness) = mpsc::channel();
@@ -233,14 +235,20 @@ impl Seat {
             let Setup { shard: config, resolver, mut observer, tasks } = setup(self.shard)?;
             let mut shard =
                 Shard::new(self.shard, config, &self.mailboxes).map_err(|error| format!("its data ring: {error}"))?;
-            let wake = self.mailboxes.get(self.shard).map(Mailbox::wake).ok_or("it has no mailbox")?;
-            let wake = wake.to_glommio().map_err(|error| error.to_string())?;
+            let mailbox = self.mailboxes.get(self.shard).ok_or("it has no mailbox")?;
+            let wake = mailbox.wake().to_glommio().map_err(|error| error.to_string())?;
             let mut beside: Vec<_> = tasks.into_iter().map(glommio::spawn_local).collect();
             beside.push(glommio::spawn_local(serve_questions(shard.control(), resolver)));
+            let (mailboxes, number) = (Arc::clone(&self.mailboxes), self.shard);
+            beside.push(glommio::spawn_local(async move {
+                if let Some(mailbox) = mailboxes.get(number) {
+                    mailbox.pulse().stay().await;
+                }
+            }));
             // The receiver is there: `start` waits for it.
             let _ = self.ready.send(());
             drop(self.ready);
-            let outcome = turn(&mut shard, &wake, observer.as_mut()).await;
+            let outcome = turn(&mut shard, mailbox.pulse(), &wake, observer.as_mut()).await;
             for task in beside {
                 task.cancel().await;
             }
@@ -251,8 +259,9 @@ impl Seat {
 }
 
 /// Turns the shard until it has ended.
-async fn turn(shard: &mut Shard, wake: &BufferedFile, observer: &mut dyn Observe) -> io::Result<()> {
+async fn turn(shard: &mut Shard, pulse: &Pulse, wake: &BufferedFile, observer: &mut dyn Observe) -> io::Result<()> {
     loop {
+        pulse.beat();
         shard.enter(Wait::No)?;
         let more = shard.process(TICK_COMPLETIONS);
         shard.observations().events.drain(..).for_each(|event| observer.event(&event));

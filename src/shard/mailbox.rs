@@ -13,6 +13,7 @@ use ringgate_proto::gate::{Departed, Envelope, ShardId};
 use ringgate_proto::time::Timestamp;
 
 use super::Shard;
+use super::keeper::Pulse;
 use super::socket::Origin;
 use crate::ring::EventFd;
 use crate::tls::Session;
@@ -52,9 +53,14 @@ pub(super) struct Mailbox {
     wake: EventFd,
     /// Set by the shard before it sleeps, cleared by the first who wakes it.
     sleeping: AtomicBool,
+    pulse: Pulse,
 }
 
 impl Mailbox {
+    pub(super) fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
     pub(super) fn wake(&self) -> &EventFd {
         &self.wake
     }
@@ -97,7 +103,8 @@ impl Mailboxes {
     pub(super) fn new(shards: u16) -> io::Result<Arc<Self>> {
         let mailbox = || {
             let wake = EventFd::new()?;
-            Ok(Mailbox { queue: ArrayQueue::new(MAILBOX_MESSAGES), wake, sleeping: AtomicBool::new(false) })
+            let queue = ArrayQueue::new(MAILBOX_MESSAGES);
+            Ok(Mailbox { queue, wake, sleeping: AtomicBool::new(false), pulse: Pulse::default() })
         };
         let boxes = (0..shards).map(|_| mailbox()).collect::<io::Result<_>>()?;
         Ok(Arc::new(Self { boxes, drained: AtomicUsize::new(0) }))
@@ -105,6 +112,11 @@ impl Mailboxes {
 
     pub(super) fn get(&self, shard: ShardId) -> Option<&Mailbox> {
         self.boxes.get(usize::from(shard.0))
+    }
+
+    /// The signs of life, in the order of the shards.
+    pub(super) fn pulses(&self) -> impl Iterator<Item = &Pulse> {
+        self.boxes.iter().map(Mailbox::pulse)
     }
 
     pub(super) fn shards(&self) -> u16 {

@@ -27,13 +27,14 @@
 //! | `mailbox`, `control` | what other shards and the tasks on this thread bring |
 //! | `observe` | what a shard counts |
 //! | `listen`, `probe`, `placement` | sockets, the machine's leave to run, cores |
-//! | `driver` | the glommio executors |
+//! | `driver`, `keeper` | the glommio executors, and what keeps them from oversleeping |
 
 mod arrive;
 mod carry;
 mod control;
 pub mod driver;
 mod ending;
+mod keeper;
 pub mod listen;
 mod mailbox;
 mod moving;

@@ -134,6 +134,10 @@ impl Shard {
     fn settle(&mut self) -> bool {
         let mut worked = self.carry_out();
         for _ in 0..ROUNDS {
+            if self.drain_until.is_some() {
+                // A drain goes on when streams have ended, and it looks for that when it is told the time.
+                self.gate.handle(Input::Timer, self.now);
+            }
             self.gate.end_tick();
             let mut more = self.carry_out();
             more |= self.flush();
