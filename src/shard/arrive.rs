@@ -1,6 +1,7 @@
 //! Completions: what came in from the ring.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ impl Shard {
         let Ok(Some(peer)) = socket2::SockRef::from(&socket).peer_addr().map(|address| address.as_socket()) else {
             return;
         };
+        // A listener on `[::]` shows IPv4 peers as mapped addresses.
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let Some(conn) = self.gate.accept(kind, peer, self.now) else {
             self.observations.counters.refused += 1;
             return;

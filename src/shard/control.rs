@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     fn control() -> Control {
-        Control::new(Mailboxes::new(1).expect("mailboxes"), ShardId(0))
+        Control::new(Mailboxes::new(1).expect("mailboxes").0, ShardId(0))
     }
 
     fn question(number: usize) -> Question {

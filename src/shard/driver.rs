@@ -179,8 +179,8 @@ pub fn start<F>(shards: u16, setup: F) -> Result<Running, DriverError>
 where
     F: Fn(ShardId) -> Result<Setup, String> + Send + Sync + 'static,
 {
-    let mailboxes = Mailboxes::new(shards)?;
-    keeper::start(&mailboxes)?;
+    let (mailboxes, end) = Mailboxes::new(shards)?;
+    keeper::start(&mailboxes, end)?;
     let cores = placement::allowed_cores()?;
     let setup = Arc::new(setup);
     let (ready, readiness) = mpsc::channel();

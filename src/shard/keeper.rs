@@ -11,10 +11,13 @@
 use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
+
+use crossbeam_queue::ArrayQueue;
 
 use super::mailbox::Mailboxes;
 
@@ -22,10 +25,16 @@ use super::mailbox::Mailboxes;
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// One executor's sign of life, and how to wake it.
-#[derive(Default)]
 pub(super) struct Pulse {
     turns: AtomicU64,
-    waker: Mutex<Option<Waker>>,
+    /// One place: the task leaves its waker, the keeper takes it.
+    waker: ArrayQueue<Waker>,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self { turns: AtomicU64::new(0), waker: ArrayQueue::new(1) }
+    }
 }
 
 impl Pulse {
@@ -38,7 +47,7 @@ impl Pulse {
     /// The task that is woken; it never ends.
     pub(super) async fn stay(&self) {
         poll_fn(|context| {
-            *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
+            self.waker.force_push(context.waker().clone());
             Poll::<()>::Pending
         })
         .await;
@@ -50,26 +59,24 @@ impl Pulse {
 
     /// Wakes the executor, unless an earlier wake has not arrived yet.
     fn wake(&self) {
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(waker) = waker {
+        if let Some(waker) = self.waker.pop() {
             waker.wake();
         }
     }
 }
 
-/// Starts the keeper; it ends by itself when the mailboxes are gone.
+/// Starts the keeper of these mailboxes, whose `end` is what [`Mailboxes::new`] gave beside them: it ends with them.
 ///
 /// # Errors
 /// The process can have no further thread.
-pub(super) fn start(mailboxes: &Arc<Mailboxes>) -> io::Result<()> {
+pub(super) fn start(mailboxes: &Arc<Mailboxes>, end: Receiver<()>) -> io::Result<()> {
     let mailboxes = Arc::downgrade(mailboxes);
-    thread::Builder::new().name("keeper".to_owned()).spawn(move || keep(&mailboxes)).map(drop)
+    thread::Builder::new().name("keeper".to_owned()).spawn(move || keep(&mailboxes, &end)).map(drop)
 }
 
-fn keep(mailboxes: &Weak<Mailboxes>) {
+fn keep(mailboxes: &Weak<Mailboxes>, end: &Receiver<()>) {
     let mut seen = Vec::new();
-    loop {
-        thread::sleep(LOOK_EVERY);
+    while end.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
         let Some(mailboxes) = mailboxes.upgrade() else { return };
         seen.resize(usize::from(mailboxes.shards()), u64::MAX);
         for (pulse, seen) in mailboxes.pulses().zip(&mut seen) {
@@ -99,8 +106,17 @@ mod tests {
     }
 
     #[test]
+    fn keeper_ends_with_the_mailboxes() {
+        let (mailboxes, end) = Mailboxes::new(1).expect("mailboxes");
+        let weak = Arc::downgrade(&mailboxes);
+        let keeper = thread::spawn(move || keep(&weak, &end));
+        drop(mailboxes);
+        keeper.join().expect("it ends");
+    }
+
+    #[test]
     fn executor_that_stands_still_is_woken_once_until_it_runs() {
-        let mailboxes = Mailboxes::new(1).expect("mailboxes");
+        let mailboxes = Mailboxes::new(1).expect("mailboxes").0;
         let pulse = mailboxes.pulses().next().expect("shard 0");
         let counted = Arc::new(Counted::default());
         let waker = Waker::from(Arc::clone(&counted));

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
 
 use crossbeam_queue::ArrayQueue;
 use ringgate_proto::gate::{Departed, Envelope, ShardId};
@@ -93,21 +94,24 @@ pub(super) struct Mailboxes {
     boxes: Vec<Mailbox>,
     /// Shards that have nothing left to do after [`Message::Drain`].
     drained: AtomicUsize,
+    /// Dropped with the mailboxes; nothing is ever sent.
+    _end: mpsc::Sender<()>,
 }
 
 impl Mailboxes {
-    /// One mailbox for each of `shards`.
+    /// One mailbox for each of `shards`, and what is disconnected when they are gone.
     ///
     /// # Errors
     /// The process has no descriptors left.
-    pub(super) fn new(shards: u16) -> io::Result<Arc<Self>> {
+    pub(super) fn new(shards: u16) -> io::Result<(Arc<Self>, mpsc::Receiver<()>)> {
         let mailbox = || {
             let wake = EventFd::new()?;
             let queue = ArrayQueue::new(MAILBOX_MESSAGES);
             Ok(Mailbox { queue, wake, sleeping: AtomicBool::new(false), pulse: Pulse::default() })
         };
         let boxes = (0..shards).map(|_| mailbox()).collect::<io::Result<_>>()?;
-        Ok(Arc::new(Self { boxes, drained: AtomicUsize::new(0) }))
+        let (sender, end) = mpsc::channel();
+        Ok((Arc::new(Self { boxes, drained: AtomicUsize::new(0), _end: sender }), end))
     }
 
     pub(super) fn get(&self, shard: ShardId) -> Option<&Mailbox> {
@@ -220,7 +224,7 @@ mod tests {
 
     #[test]
     fn full_mailbox_keeps_the_order_and_merges_envelopes() {
-        let mailboxes = Mailboxes::new(2).expect("mailboxes");
+        let (mailboxes, _end) = Mailboxes::new(2).expect("mailboxes");
         let to = ShardId(1);
         for _ in 0..MAILBOX_MESSAGES {
             mailboxes.post(to, Message::Drain).expect("room");
@@ -242,7 +246,7 @@ mod tests {
 
     #[test]
     fn sleeping_shard_is_signalled_once() {
-        let mailboxes = Mailboxes::new(1).expect("mailboxes");
+        let (mailboxes, _end) = Mailboxes::new(1).expect("mailboxes");
         let mailbox = mailboxes.get(ShardId(0)).expect("shard 0");
         mailbox.set_sleeping(true);
         for _ in 0..3 {
@@ -257,13 +261,13 @@ mod tests {
 
     #[test]
     fn message_to_no_shard_comes_back() {
-        let mailboxes = Mailboxes::new(1).expect("mailboxes");
+        let (mailboxes, _end) = Mailboxes::new(1).expect("mailboxes");
         assert!(mailboxes.post(ShardId(1), Message::Drain).is_err());
     }
 
     #[test]
     fn last_drained_shard_wakes_all() {
-        let mailboxes = Mailboxes::new(2).expect("mailboxes");
+        let (mailboxes, _end) = Mailboxes::new(2).expect("mailboxes");
         let first = mailboxes.get(ShardId(0)).expect("shard 0");
         first.set_sleeping(true);
         mailboxes.count_drained();

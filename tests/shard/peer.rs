@@ -105,7 +105,7 @@ impl Peer {
 
     /// TLS as a server.
     pub(crate) fn tls_from(&mut self, store: &Store) {
-        self.begin_tls(store.server(Listener::Public));
+        self.begin_tls(store.server(Listener::Public, None));
     }
 }
 

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use ringgate::ring::RingConfig;
-use ringgate::shard::driver::{Resolve, Running, Setup, start};
+use ringgate::shard::driver::{Observe, Resolve, Running, Setup, start};
 use ringgate::shard::observe::Counters;
-use ringgate::shard::{Report, ShardConfig, listen};
+use ringgate::shard::{Report, Shard, ShardConfig, listen};
 use ringgate::tls::{CertifiedKeyFiles, Identity, Roots, Store};
 use ringgate_proto::discover::{Answer, Egress, Question, RecordKind, Srv};
 use ringgate_proto::event::Event;
@@ -135,6 +135,17 @@ impl World {
     }
 }
 
+/// Keeps events as text.
+struct Events(Arc<Mutex<Vec<String>>>);
+
+impl Observe for Events {
+    fn event(&mut self, event: &Event) {
+        self.0.lock().expect("events").push(format!("{event:?}"));
+    }
+
+    fn publish(&mut self, _: &Shard) {}
+}
+
 /// What each shard's [`Setup`] is made of.
 struct Seats {
     public: Mutex<Vec<Option<OwnedFd>>>,
@@ -158,7 +169,7 @@ impl Seats {
         Setup {
             shard: ShardConfig { gate, tls: Some(self.tls.clone()), internal_tls: false, listeners, ring: self.ring },
             resolver: Rc::new(Names { port: self.port }),
-            observe: Box::new(move |event: &Event| events.lock().expect("events").push(format!("{event:?}"))),
+            observer: Box::new(Events(events)),
             tasks: Vec::new(),
         }
     }
