@@ -4,20 +4,20 @@
 //! cargo bench -p ringgate-expat --bench scan [-- ROUNDS]
 //! ```
 //!
-//! Every round runs every contender once over a corpus; a ratio is the median of the rounds' ratios, so a busy machine
-//! disturbs both sides alike. Every run is checked: a contender that counts other than the known number of stanzas ends
+//! Every round runs every contender once over a corpus; a ratio is the median of the rounds' ratios of processor time, so
+//! a busy machine disturbs both sides alike. Every run is checked: a contender that counts other than the known number of stanzas ends
 //! the program. `SCAN_ONLY=presence` scans that corpus once with AVX2, for callgrind
 //! (`--toggle-collect='*Scanner::scan*'` counts only the scanner).
 
 mod corpora;
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use corpora::Corpus;
 use quick_xml::XmlVersion;
 use quick_xml::events::Event;
-use ringgate_expat::Parser;
+use ringgate_expat::{Parser, cpu_time};
 use ringgate_proto::scan::{Cpu, Limits, Scanner, Scratch, Step};
 
 /// Reads a stream and counts its depth-1 elements.
@@ -136,12 +136,12 @@ fn expat(stream: &[u8]) -> usize {
 
 /// One contender over one corpus, checked.
 fn time(corpus: &Corpus, (name, read): Contender, passes: usize) -> Duration {
-    let begun = Instant::now();
+    let begun = cpu_time();
     for _ in 0..passes {
         let count: usize = corpus.streams.iter().map(|s| read(black_box(s))).sum();
         assert_eq!(count, corpus.stanzas, "{name} on {}", corpus.name);
     }
-    begun.elapsed() / passes as u32
+    (cpu_time() - begun) / passes as u32
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

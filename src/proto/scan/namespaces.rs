@@ -62,7 +62,19 @@ pub(super) fn declares(s: &[u8], name: Name) -> bool {
     (name.prefix == 5 || (name.prefix == 0 && name.len == 5)) && &name.bytes(s)[..5] == b"xmlns"
 }
 
+const XML_BYTES: u32 = ns::XML.len() as u32;
+const XMLNS_BYTES: u32 = ns::XMLNS.len() as u32;
+
+/// Whether a declaration is of the default namespace and cannot be wrong, by its looks: no references, no white space to
+/// normalise, not as long as a reserved name. Nearly all are; a tag with no other declaration needs no [`declare`].
+#[inline(always)]
+pub(super) fn is_plain_default(declaration: &Attribute) -> bool {
+    let Attribute { name, value, .. } = declaration;
+    name.prefix == 0 && !value.coded && value.len != XML_BYTES && value.len != XMLNS_BYTES
+}
+
 /// Brings the declarations among the current tag's attributes into scope.
+#[inline(never)]
 pub(super) fn declare(s: &[u8], scratch: &mut Scratch) -> Result<(), Rule> {
     for attribute in scratch.attributes.iter().filter(|a| declares(s, a.name)) {
         check(s, attribute)?;
@@ -85,20 +97,7 @@ pub(super) fn declare(s: &[u8], scratch: &mut Scratch) -> Result<(), Rule> {
 /// Namespaces in XML 1.0 §3 (reserved prefixes and names), §2.2 (no empty name for a prefix). Beyond it, control
 /// characters in a namespace's name, which only references can put there, are refused: expat joins it to the local name
 /// with a separator of its user's choice (ejabberd: line feed) and fails the document when the name has that.
-#[inline(always)]
 fn check(s: &[u8], attribute: &Attribute) -> Result<(), Rule> {
-    let value = attribute.value;
-    if !value.coded && attribute.name.prefix == 0 && value.len != XML_BYTES && value.len != XMLNS_BYTES {
-        return Ok(());
-    }
-    check_closely(s, attribute)
-}
-
-const XML_BYTES: u32 = ns::XML.len() as u32;
-const XMLNS_BYTES: u32 = ns::XMLNS.len() as u32;
-
-#[inline(never)]
-fn check_closely(s: &[u8], attribute: &Attribute) -> Result<(), Rule> {
     let name = name(s, attribute.value);
     let xml = *name == *ns::XML.as_bytes();
     let xmlns = *name == *ns::XMLNS.as_bytes();

@@ -4,12 +4,18 @@ use super::scratch::{Scratch, Value};
 use super::{Attr, Element, Kind, Rule, StreamContext, namespaces};
 use crate::ns;
 
+/// Of the names that matter here, `xml:lang` is the longest.
+const MOST_NAME_BYTES: u16 = 8;
+
 /// Notes kind and addresses of the depth-1 element whose start tag is complete.
 pub(super) fn capture(s: &[u8], scratch: &mut Scratch, context: &StreamContext) -> Result<(), Rule> {
     let mut default: Option<Value> = None;
     let root = &mut scratch.root;
     for attribute in &scratch.attributes {
         let value = Some(attribute.value);
+        if attribute.name.len > MOST_NAME_BYTES {
+            continue;
+        }
         match attribute.name.bytes(s) {
             b"from" => root.from = value,
             b"to" => root.to = value,

@@ -149,7 +149,7 @@ pub(super) struct Attribute {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tag {
     pub(super) name: Name,
-    /// Some attribute declares a namespace.
+    /// Some attribute declares a namespace and has to be looked at closely.
     pub(super) declares: bool,
     /// Attributes with a prefix, declarations apart.
     pub(super) prefixed: u16,

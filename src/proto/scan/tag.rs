@@ -64,10 +64,11 @@ impl<F: Finder> Pass<'_, '_, F> {
     #[inline(always)]
     pub(super) fn attributes(&mut self, mut pos: usize) -> Result<TagEnd, Stop> {
         loop {
-            let at = match self.s.get(pos..pos + 2) {
-                Some([b' ', next]) if CLASS[*next as usize] & START != 0 => pos + 1,
-                Some([b'>', _]) => return Ok(TagEnd { end: pos + 1, empty: false }),
-                Some([b'/', b'>']) => return Ok(TagEnd { end: pos + 2, empty: true }),
+            let next = self.s.get(pos + 1).map_or(0, |b| *b);
+            let at = match self.s.get(pos) {
+                Some(b' ') if CLASS[next as usize] & START != 0 => pos + 1,
+                Some(b'>') => return Ok(TagEnd { end: pos + 1, empty: false }),
+                Some(b'/') if next == b'>' => return Ok(TagEnd { end: pos + 2, empty: true }),
                 _ => match self.gap(pos)? {
                     Gap::End(tag) => return Ok(tag),
                     Gap::Attribute(at) => at,
@@ -110,8 +111,9 @@ impl<F: Finder> Pass<'_, '_, F> {
             Err(stop) => return self.name_stop(at, stop, Mode::Tag, gap),
         };
         self.scratch.note(name.len as usize + 2);
-        let quote = match self.s.get(name.end()..name.end() + 2) {
-            Some([b'=', b'\'' | b'"']) => name.end() + 1,
+        let end = name.end();
+        let quote = match self.s.get(end + 1) {
+            Some(b'\'' | b'"') if self.s[end] == b'=' => end + 1,
             _ => self.equals(gap, name)?,
         };
         let value = Value { start: quote as u32 + 1, len: 0, coded: false };
@@ -165,7 +167,7 @@ impl<F: Finder> Pass<'_, '_, F> {
         let name = attribute.name;
         if name.prefix != 0 || name.len == 5 {
             let declares = namespaces::declares(self.s, name);
-            scratch.tag.declares |= declares;
+            scratch.tag.declares |= declares && !namespaces::is_plain_default(&attribute);
             scratch.tag.prefixed += u16::from(name.prefix != 0 && !declares);
         }
         scratch.attributes.push(attribute);
