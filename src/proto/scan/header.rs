@@ -101,8 +101,8 @@ impl<'b, F: Finder> Pass<'_, 'b, F> {
         let tag = if again && self.unstick()?.mode != Mode::Text {
             self.attributes_again()?
         } else {
-            self.tag_name(0)?;
-            self.attributes(self.scratch.tag.name.end())?
+            let end = self.tag_name(0)?;
+            self.attributes(end)?
         };
         self.open(tag)
     }

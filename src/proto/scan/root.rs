@@ -33,10 +33,20 @@ pub(super) fn capture(s: &[u8], scratch: &mut Scratch, context: &StreamContext) 
         let bound = namespaces::resolve(s, scratch, context, name)?;
         kind(&bound.name(s, context), local)
     } else {
-        default.map_or(kind(ns::SERVER.as_bytes(), local), |value| kind(&namespaces::name(s, value), local))
+        default.map_or_else(|| stanza(local), |value| kind(&namespaces::name(s, value), local))
     };
     scratch.root.kind = Some(kind);
     Ok(())
+}
+
+/// By local name, in the content namespace.
+fn stanza(local: &[u8]) -> Kind {
+    match local {
+        b"message" => Kind::Message,
+        b"presence" => Kind::Presence,
+        b"iq" => Kind::Iq,
+        _ => Kind::Other,
+    }
 }
 
 /// By expanded name.
@@ -47,9 +57,7 @@ fn kind(namespace: &[u8], local: &[u8]) -> Kind {
     const TLS: &[u8] = ns::TLS.as_bytes();
     const SASL: &[u8] = ns::SASL.as_bytes();
     match (namespace, local) {
-        (SERVER, b"message") => Kind::Message,
-        (SERVER, b"presence") => Kind::Presence,
-        (SERVER, b"iq") => Kind::Iq,
+        (SERVER, _) => stanza(local),
         (DIALBACK, b"result") => Kind::DialbackResult,
         (DIALBACK, b"verify") => Kind::DialbackVerify,
         (STREAMS, b"error") => Kind::StreamError,

@@ -47,7 +47,12 @@ enum Phase {
     Closed,
 }
 
-type Verdict<T> = Result<T, (Rule, usize)>;
+/// Until [`Scanner::poison`], the offset of an error counts from the buffer's first byte.
+type Verdict<T> = Result<T, ScanError>;
+
+fn broken(rule: Rule, at: usize) -> ScanError {
+    ScanError { rule, at: at as u64 }
+}
 
 impl Scanner {
     /// A scanner that expects a stream header.
@@ -77,18 +82,15 @@ impl Scanner {
             return Err(**error);
         }
         let cpu = self.cpu;
-        match cpu.dispatch(Call { scanner: self, scratch, buf }) {
-            Ok(step) => {
-                self.offset += match step {
-                    Step::Header(header) => header.end,
-                    Step::Element(element) => element.end,
-                    Step::Close { end } => end,
-                    Step::NeedMore { keep_from } => keep_from,
-                } as u64;
-                Ok(step)
-            }
-            Err((rule, at)) => Err(self.poison(rule, at)),
+        // The result is changed in place: it is large, and the caller waits for the end in it.
+        let mut result = cpu.dispatch(Call { scanner: self, scratch, buf });
+        match &mut result {
+            Ok(Step::Element(element)) => self.offset += element.end as u64,
+            Ok(Step::Header(header)) => self.offset += header.end as u64,
+            Ok(Step::Close { end: done } | Step::NeedMore { keep_from: done }) => self.offset += *done as u64,
+            Err(error) => self.poison(error),
         }
+        result
     }
 
     /// The header's prefixes and language, once it was read.
@@ -96,12 +98,12 @@ impl Scanner {
         &self.context
     }
 
+    /// Keeps the first error, with its offset in the stream.
     #[cold]
-    fn poison(&mut self, rule: Rule, at: usize) -> ScanError {
-        let error = ScanError { rule, at: self.offset + at as u64 };
+    fn poison(&mut self, error: &mut ScanError) {
+        error.at += self.offset;
         self.saved = None;
-        self.error = Some(Box::new(error));
-        error
+        self.error = Some(Box::new(*error));
     }
 
     #[inline(always)]
@@ -118,7 +120,7 @@ impl Scanner {
     #[inline(never)]
     fn rarely<'b>(&mut self, scratch: &mut Scratch, buf: &'b [u8]) -> Verdict<Step<'b>> {
         match self.phase {
-            Phase::Start => match header::declaration(buf).map_err(|rule| (rule, 0))? {
+            Phase::Start => match header::declaration(buf).map_err(|rule| broken(rule, 0))? {
                 Declaration::More => Ok(Step::NeedMore { keep_from: 0 }),
                 Declaration::None => self.prolog(scratch, buf, 0),
                 Declaration::Until(end) => self.prolog(scratch, buf, end),
@@ -130,7 +132,7 @@ impl Scanner {
                 Ok(Step::Close { end: 0 })
             }
             _ => match first_black(buf, 0) {
-                Some(at) => Err((Rule::NotWellFormed, at)),
+                Some(at) => Err(broken(Rule::NotWellFormed, at)),
                 None => Ok(Step::NeedMore { keep_from: buf.len() }),
             },
         }
@@ -141,12 +143,12 @@ impl Scanner {
         self.phase = Phase::Prolog;
         let Some(at) = first_black(buf, from) else { return Ok(Step::NeedMore { keep_from: buf.len() }) };
         if buf[at] != b'<' {
-            return Err((Rule::NotWellFormed, at));
+            return Err(broken(Rule::NotWellFormed, at));
         }
         match buf.get(at + 1) {
             None => Ok(Step::NeedMore { keep_from: at }),
             Some(b'!') => match pass::declaration(&buf[at..]) {
-                Some(rule) => Err((rule, at)),
+                Some(rule) => Err(broken(rule, at)),
                 None => Ok(Step::NeedMore { keep_from: at }),
             },
             Some(_) => self.header(scratch, buf, at),
@@ -182,7 +184,7 @@ impl Scanner {
             (b'<', Some(b'!')) => bang(buf, at),
             (b'<', None) => Ok(Step::NeedMore { keep_from: at }),
             (b'<', Some(_)) => self.element::<F>(scratch, buf, at),
-            (byte, _) => Err((stray(byte), at)),
+            (byte, _) => Err(broken(stray(byte), at)),
         }
     }
 
@@ -196,7 +198,7 @@ impl Scanner {
         match end {
             Ok(end) => {
                 let s = &s[..end];
-                check_characters::<F>(s).map_err(|at| (Rule::NotWellFormed, start + at))?;
+                check_characters::<F>(s).map_err(|at| broken(Rule::NotWellFormed, start + at))?;
                 self.saved = None;
                 self.phase = Phase::Content;
                 let element = root::element(s, scratch, start);
@@ -233,9 +235,9 @@ impl Scanner {
         phase: Phase,
     ) -> Verdict<Step<'b>> {
         match stop {
-            Stop::Broken(rule, at) => Err((rule, start + at)),
+            Stop::Broken(rule, at) => Err(broken(rule, start + at)),
             Stop::More if s.len() >= scratch.limits.stanza_bytes as usize => {
-                Err((Rule::PolicyViolation, start + s.len()))
+                Err(broken(Rule::PolicyViolation, start + s.len()))
             }
             Stop::More => {
                 scratch.save(&mut self.saved);
@@ -250,13 +252,13 @@ impl Scanner {
         let root = self.context.root();
         let there = &buf[at + 2..];
         if !there.starts_with(&root[..root.len().min(there.len())]) {
-            return Err((Rule::NotWellFormed, at));
+            return Err(broken(Rule::NotWellFormed, at));
         }
         let more = Ok(Step::NeedMore { keep_from: at });
         let Some(after) = there.get(root.len()..) else { return more };
         let white = after.iter().take_while(|b| is_white(**b)).count();
         if white > CLOSE_WHITE_BYTES {
-            return Err((Rule::PolicyViolation, at));
+            return Err(broken(Rule::PolicyViolation, at));
         }
         match after.get(white) {
             None => more,
@@ -264,7 +266,7 @@ impl Scanner {
                 self.phase = Phase::Closed;
                 Ok(Step::Close { end: at + 2 + root.len() + white + 1 })
             }
-            Some(_) => Err((Rule::NotWellFormed, at)),
+            Some(_) => Err(broken(Rule::NotWellFormed, at)),
         }
     }
 }
@@ -313,13 +315,13 @@ fn bang<'b>(buf: &[u8], at: usize) -> Verdict<Step<'b>> {
     const CDATA: &[u8] = b"<![CDATA[";
     let there = &buf[at..];
     if there.starts_with(CDATA) {
-        return Err((Rule::BadFormat, at));
+        return Err(broken(Rule::BadFormat, at));
     }
     if CDATA.starts_with(there) {
         return Ok(Step::NeedMore { keep_from: at });
     }
     match pass::declaration(there) {
-        Some(rule) => Err((rule, at)),
+        Some(rule) => Err(broken(rule, at)),
         None => Ok(Step::NeedMore { keep_from: at }),
     }
 }

@@ -17,21 +17,23 @@ pub(super) enum NameStop {
     TooLong,
 }
 
-/// The QName at `start`: a loop over ASCII, and [`any`] for the rest.
+/// The QName at `start` and the offset after it: a loop over ASCII, and [`any`] for the rest. (The offset could be had
+/// from the name, but the next token's place should not wait for that.)
 #[inline(always)]
-pub(super) fn qname(s: &[u8], start: usize) -> Result<Name, NameStop> {
-    let Some(first) = ascii_part(s, start) else { return any(s, start) };
+pub(super) fn qname(s: &[u8], start: usize) -> Result<(Name, usize), NameStop> {
+    let slowly = || any(s, start).map(|name| (name, name.end()));
+    let Some(first) = ascii_part(s, start) else { return slowly() };
     let mut end = first;
     let mut prefix = 0;
     if s[first] == b':' {
-        let Some(second) = ascii_part(s, first + 1) else { return any(s, start) };
+        let Some(second) = ascii_part(s, first + 1) else { return slowly() };
         prefix = first - start;
         end = second;
     }
     if CLASS[s[end] as usize] & ODD != 0 || end - start > NAME_BYTES {
-        return any(s, start);
+        return slowly();
     }
-    Ok(Name { start: start as u32, len: (end - start) as u16, prefix: prefix as u16 })
+    Ok((Name { start: start as u32, len: (end - start) as u16, prefix: prefix as u16 }, end))
 }
 
 /// End of the ASCII part of a name at `start` that begins like one and does not reach the end of the input.
