@@ -98,6 +98,12 @@ impl Scanner {
         &self.context
     }
 
+    /// Whether the state of an unfinished stanza is kept.
+    #[cfg(test)]
+    pub(super) fn holds_memory(&self) -> bool {
+        self.saved.is_some()
+    }
+
     /// Keeps the first error, with its offset in the stream.
     #[cold]
     fn poison(&mut self, error: &mut ScanError) {

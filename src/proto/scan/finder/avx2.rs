@@ -1,9 +1,9 @@
-//! 32 bytes at a time: one shuffle looks up the low nibble, another the high one, and a stop is where they agree.
+//! 32 bytes at a time: a shuffle gives for each byte the stop with its low nibble, and a stop is where they are equal.
 
 use core::arch::x86_64::{
-    __m128i, __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
-    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setr_epi8,
-    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
+    __m128i, __m256i, _mm_loadu_si128, _mm_setr_epi8, _mm256_andnot_si256, _mm256_broadcastsi128_si256,
+    _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+    _mm256_shuffle_epi8,
 };
 
 use super::{Finder, Job, Stops, scalar};
@@ -81,17 +81,22 @@ impl Finder for Avx2 {
 /// 32 bytes can be read at `at`; the processor has AVX2.
 #[inline(always)]
 unsafe fn mask(at: *const u8, stops: &Stops) -> u32 {
-    // SAFETY: the caller vouches for the 32 bytes and for AVX2; loads need no alignment; `rows` has 16 bytes.
+    // SAFETY: the caller vouches for the 32 bytes and for AVX2; loads need no alignment; `by_nibble` has 16 bytes.
     unsafe {
         let v = _mm256_loadu_si256(at.cast::<__m256i>());
-        let rows = _mm256_broadcastsi128_si256(_mm_loadu_si128(stops.rows.as_ptr().cast::<__m128i>()));
-        // Row r of the ASCII table is bit r; rows 8 to 15 have none. A shuffle yields 0 for indices above 0x7F.
-        let bits = _mm256_setr_epi8(
-            1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0,
-        );
-        let low = _mm256_shuffle_epi8(rows, v);
-        let high = _mm256_and_si256(_mm256_srli_epi16::<4>(v), _mm256_set1_epi8(0x0F));
-        let hit = _mm256_and_si256(low, _mm256_shuffle_epi8(bits, high));
-        !(_mm256_movemask_epi8(_mm256_cmpeq_epi8(hit, _mm256_setzero_si256())) as u32)
+        let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(stops.by_nibble.as_ptr().cast::<__m128i>()));
+        // A shuffle yields 0 for bytes above 0x7F, which those are not.
+        let printable = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(table, v), v);
+        let control = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1F)), v);
+        let control = if stops.white_allowed {
+            // Tab, line feed and carriage return at their nibbles.
+            let white = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+                -1, -1, -1, -1, -1, -1, -1, -1, -1, 0x09, 0x0A, -1, -1, 0x0D, -1, 0,
+            ));
+            _mm256_andnot_si256(_mm256_cmpeq_epi8(_mm256_shuffle_epi8(white, v), v), control)
+        } else {
+            control
+        };
+        _mm256_movemask_epi8(_mm256_or_si256(printable, control)) as u32
     }
 }

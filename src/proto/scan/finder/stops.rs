@@ -3,8 +3,9 @@
 /// A set of ASCII bytes to stop at, in the forms that the finders need. Bytes above 0x7F are never in it.
 #[derive(Debug)]
 pub(in crate::scan) struct Stops {
-    /// Bit `r` of entry `n` is set when the byte `r << 4 | n` is a stop (for a shuffle by the low nibble).
-    pub(super) rows: [u8; 16],
+    /// By low nibble, the stop with that nibble that is no control character, or a byte with another nibble. A byte is such
+    /// a stop when it equals its entry.
+    pub(super) by_nibble: [u8; 16],
     /// Whether a byte is a stop.
     pub(super) table: [bool; 256],
     /// The stops that are no control characters; the last is repeated if there are fewer.
@@ -26,16 +27,21 @@ pub(in crate::scan) static VALUE: [Stops; 2] =
 impl Stops {
     const fn new(bytes: [u8; 3], white_allowed: bool) -> Self {
         let mut table = [false; 256];
-        let mut rows = [0; 16];
+        let mut by_nibble = [0xFF; 16];
+        by_nibble[0xF] = 0;
         let mut b = 0u8;
-        while b < 0x80 {
-            let control = b < b' ' && !(white_allowed && matches!(b, b'\t' | b'\n' | b'\r'));
-            if control || b == bytes[0] || b == bytes[1] || b == bytes[2] {
-                table[b as usize] = true;
-                rows[(b & 0xF) as usize] |= 1 << (b >> 4);
-            }
+        while b < b' ' {
+            table[b as usize] = !(white_allowed && matches!(b, b'\t' | b'\n' | b'\r'));
             b += 1;
         }
-        Self { rows, table, bytes, white_allowed }
+        let mut n = 0;
+        while n < bytes.len() {
+            let entry = &mut by_nibble[(bytes[n] & 0xF) as usize];
+            assert!(*entry == bytes[n] || *entry == 0xFF || *entry == 0, "one stop for each low nibble");
+            *entry = bytes[n];
+            table[bytes[n] as usize] = true;
+            n += 1;
+        }
+        Self { by_nibble, table, bytes, white_allowed }
     }
 }

@@ -1,8 +1,10 @@
 //! The scanner against cases, against its slow twin, and against itself under other cuts.
 
+mod bounds;
 pub(super) mod examined;
 mod streams;
 mod twin;
+mod values;
 
 use alloc::vec::Vec;
 
