@@ -167,7 +167,14 @@ impl Seats {
         let gate = Gate::new(self.gate_config(shard), ringgate::cpu::detect());
         let events = Arc::clone(&self.events);
         Setup {
-            shard: ShardConfig { gate, tls: Some(self.tls.clone()), internal_tls: false, listeners, ring: self.ring },
+            shard: ShardConfig {
+                gate,
+                tls: Some(self.tls.clone()),
+                internal_tls: false,
+                listeners,
+                ring: self.ring,
+                drain_deadline: Duration::from_secs(30),
+            },
             resolver: Rc::new(Names { port: self.port }),
             observer: Box::new(Events(events)),
             tasks: Vec::new(),
@@ -184,6 +191,7 @@ impl Seats {
             internal_tls: false,
             egress: Egress { allow: vec![(IpAddr::V4(Ipv4Addr::LOCALHOST), 8)], own: Vec::new() },
             stanza_bytes_max: 262_144,
+            connections_max: 1_000,
             dialback_secret: b"secret of the tests".to_vec(),
             direct_tls: false,
             process_seed: 7,
