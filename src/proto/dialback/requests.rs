@@ -48,6 +48,11 @@ impl Requests {
         Some((pair, verdict))
     }
 
+    /// Whether [`PAIRS_PER_STREAM`] answers are outstanding.
+    pub fn is_full(&self) -> bool {
+        self.pending.len() >= PAIRS_PER_STREAM
+    }
+
     /// Pairs asked for and not answered yet.
     pub fn pending(&self) -> impl Iterator<Item = &DomainPair> {
         self.pending.iter()

@@ -215,7 +215,7 @@ impl Gate {
             self.put_back(index, parked);
         }
         let open: Vec<PairIndex> = match conn.link.and_then(|link| self.links.get(link)) {
-            Some(link) => link.pairs.clone(),
+            Some(link) => link.pairs.iter().copied().collect(),
             None => Vec::new(),
         };
         for index in open {

@@ -1,6 +1,7 @@
 //! A link: the outbound stream towards one target, from the first DNS question to its end.
 
 use alloc::boxed::Box;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -125,8 +126,12 @@ pub(crate) struct PendingVerification {
 pub(crate) struct Link {
     pub(crate) target: Target,
     pub(crate) state: LinkState,
-    /// Pairs whose stanzas go out on it.
-    pub(crate) pairs: Vec<PairIndex>,
+    /// Pairs whose stanzas go out on it: up to all that a shard knows, so nothing walks through them per stanza.
+    pub(crate) pairs: BTreeSet<PairIndex>,
+    /// Those whose request is not out yet, oldest first. One that is in another state by now is passed over.
+    pub(crate) wanted: VecDeque<PairIndex>,
+    /// Those whose request is out, and since when, oldest first. One that was answered is passed over.
+    pub(crate) asked: VecDeque<(Timestamp, PairIndex)>,
     pub(crate) requests: Requests,
     pub(crate) verifications: Verifications<Origin>,
     pub(crate) pending: Vec<PendingVerification>,
@@ -150,7 +155,9 @@ impl Link {
         Self {
             target,
             state: LinkState::Idle,
-            pairs: Vec::new(),
+            pairs: BTreeSet::new(),
+            wanted: VecDeque::new(),
+            asked: VecDeque::new(),
             requests: Requests::default(),
             verifications: Verifications::default(),
             pending: Vec::new(),

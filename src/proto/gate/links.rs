@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use super::link::{Attempt, Failure, Link, LinkState, Making, Target};
 use super::machine::Machine;
-use super::timers::Watch;
 use super::{Gate, Output, TlsClient, conn};
 use crate::address::Domain;
 use crate::dialback::{DialbackError, Outcome};
@@ -40,7 +39,7 @@ impl Gate {
             Way::Backend(backend) => Target::Backend(backend),
         };
         let link = self.link_for(target, now);
-        self.links[link].pairs.push(index);
+        self.links[link].pairs.insert(index);
         self.pairs[index.0 as usize].link = Some(link);
         link
     }
@@ -48,7 +47,7 @@ impl Gate {
     /// A pair was forgotten.
     pub(super) fn unlink(&mut self, link: usize, index: PairIndex) {
         if let Some(entry) = self.links.get_mut(link) {
-            entry.pairs.retain(|other| *other != index);
+            entry.pairs.remove(&index);
             self.forget_link_if_unused(link);
         }
     }
@@ -77,7 +76,7 @@ impl Gate {
     }
 
     /// Does what the search wants, until it waits.
-    fn step(&mut self, link: usize, now: Timestamp) {
+    pub(super) fn step(&mut self, link: usize, now: Timestamp) {
         // A backend's address is the operator's own word; only what strangers' DNS says is filtered.
         let any = Egress { allow: alloc::vec![(EVERY_V4, 0), (EVERY_V6, 0)], own: Vec::new() };
         loop {
@@ -167,8 +166,7 @@ impl Gate {
 
     /// The domains in a stream header towards a backend: those of the first pair that goes on it.
     fn backend_names(&self, link: &Link, backend: usize) -> Option<(Domain, Domain)> {
-        let first = link.pairs.iter().find(|index| !matches!(self.pairs[index.0 as usize].state, PairState::Idle));
-        if let Some(index) = first.or(link.pairs.first()) {
+        if let Some(index) = link.wanted.front().or(link.pairs.first()) {
             let pair = &self.pairs[index.0 as usize].name;
             return Some((pair.from.clone(), pair.to.clone()));
         }
@@ -241,10 +239,8 @@ impl Gate {
     /// SASL EXTERNAL succeeded: the link's pair may go out.
     pub(super) fn link_proven(&mut self, id: ConnId, proof: DomainVerified, now: Timestamp) {
         let Some(link) = self.make_ready(id, now) else { return };
-        let index = self.links[link].pairs.iter().copied().find(|index| {
-            let pair = &self.pairs[index.0 as usize];
-            pair.name == *proof.pair()
-        });
+        let known = self.pair_of.get(proof.pair()).copied();
+        let index = known.filter(|index| self.links[link].pairs.contains(index));
         if let Some(index) = index {
             self.pair_granted(link, id, index, proof, now);
         }
@@ -267,7 +263,7 @@ impl Gate {
     }
 
     /// Sends what dialback needs on a ready link: a request for each pair that wants to go out, and verifications.
-    fn authorise(&mut self, link: usize, now: Timestamp) {
+    pub(super) fn authorise(&mut self, link: usize, now: Timestamp) {
         let entry = &mut self.links[link];
         let LinkState::Ready(id) = entry.state else { return };
         let Some(conn) = self.conns.get_mut(id) else { return };
@@ -280,13 +276,15 @@ impl Gate {
             Target::Federation(_) | Target::Verification(_) => &self.public_secret,
         };
         let stream_id = machine.id().unwrap_or_default();
-        for index in &entry.pairs {
-            let pair = &mut self.pairs[index.0 as usize];
-            if matches!(pair.state, PairState::Wanted) {
-                // A request that finds no room is not answered; the pair's deadline ends it.
+        // Those that find no room are asked for when others have been answered.
+        while let Some(index) = entry.wanted.front().filter(|_| !entry.requests.is_full()) {
+            let pair = self.pairs.get_mut(index.0 as usize);
+            if let Some(pair) = pair.filter(|pair| pair.is_wanted_on(link)) {
                 entry.requests.request(&pair.name, secret, stream_id, &mut conn.outbox.bytes);
                 pair.state = PairState::Asked(now);
+                entry.asked.push_back((now, *index));
             }
+            entry.wanted.pop_front();
         }
         let mut refused = Vec::new();
         for pending in entry.pending.drain(..) {
@@ -333,8 +331,8 @@ impl Gate {
         }
         if matches!(self.links[link].target, Target::Federation(_)) {
             // The stream was for this pair alone.
-            self.close_stream(id, now);
-            return self.link_failed(link, Failure { error, reason }, now);
+            self.link_failed(link, Failure { error, reason }, now);
+            return self.close_stream(id, now);
         }
         self.pairs[index.0 as usize].state = PairState::Idle;
         self.bounce_waiting(index, error, reason, now);
@@ -365,12 +363,17 @@ impl Gate {
         entry.state = LinkState::Idle;
         let lost = entry.verifications.drain();
         let mut is_wanted = !entry.pending.is_empty();
-        for index in entry.pairs.clone() {
+        let mut waiting = Vec::new();
+        for index in &entry.pairs {
             let pair = &mut self.pairs[index.0 as usize];
-            let waits = !pair.waiting.is_empty();
-            pair.state = if waits { PairState::Wanted } else { PairState::Idle };
-            is_wanted |= waits;
+            let oldest = pair.waiting.oldest();
+            pair.state = if oldest.is_some() { PairState::Wanted } else { PairState::Idle };
+            waiting.extend(oldest.map(|oldest| (oldest, *index)));
         }
+        waiting.sort_unstable();
+        is_wanted |= !waiting.is_empty();
+        entry.wanted = waiting.into_iter().map(|(_, index)| index).collect();
+        entry.asked.clear();
         for (origin, pair) in lost {
             self.verification_failed(origin, &pair, DialbackError::RemoteServerTimeout, now);
         }
@@ -393,6 +396,9 @@ impl Gate {
         entry.failure = failure;
         entry.external_failed = false;
         entry.state = LinkState::BackedOff(now + entry.backoff(jitter));
+        entry.requests = Default::default();
+        entry.wanted.clear();
+        entry.asked.clear();
         let pairs = entry.pairs.clone();
         let pending = core::mem::take(&mut entry.pending);
         let lost = entry.verifications.drain();
@@ -421,103 +427,6 @@ impl Gate {
         if is_idle && entry.is_unused() && !matches!(entry.target, Target::Backend(_)) {
             let entry = self.links.remove(link);
             self.link_of.remove(&entry.target);
-        }
-    }
-
-    /// Sets the timer for the link's earliest deadline.
-    pub(super) fn watch_link(&mut self, link: usize) {
-        let Some(entry) = self.links.get(link) else { return };
-        let mut next: Option<Timestamp> = entry.verify_by;
-        let mut earlier = |when: Timestamp| next = Some(next.map_or(when, |next| next.min(when)));
-        match &entry.state {
-            LinkState::Idle => {}
-            LinkState::Making(making) => {
-                making.wait_until.into_iter().for_each(&mut earlier);
-                making.attempts.iter().for_each(|attempt| earlier(attempt.give_up_at));
-            }
-            LinkState::Ready(_) if matches!(entry.target, Target::Verification(_)) => {
-                earlier(entry.used_at + limits::VERIFICATION_IDLE);
-            }
-            LinkState::Ready(_) => {}
-            LinkState::BackedOff(until) => earlier(*until),
-        }
-        for index in &entry.pairs {
-            let pair = &self.pairs[index.0 as usize];
-            pair.waiting.oldest().into_iter().for_each(|oldest| earlier(oldest + limits::WAITING));
-            if let PairState::Asked(since) = pair.state {
-                earlier(since + limits::DIALBACK);
-            }
-        }
-        let Some(next) = next else { return };
-        let entry = &mut self.links[link];
-        if entry.watched_at.is_none_or(|watched| next < watched) {
-            entry.watched_at = Some(next);
-            self.timers.at(next, Watch::Link(link));
-        }
-    }
-
-    /// Looks what is due on a link.
-    pub(super) fn check_link(&mut self, link: usize, now: Timestamp) {
-        let Some(entry) = self.links.get_mut(link) else { return };
-        if entry.watched_at.is_some_and(|watched| watched > now) {
-            return;
-        }
-        entry.watched_at = None;
-        self.check_making(link, now);
-        self.check_pairs(link, now);
-        self.check_verifications(link, now);
-        if let Some(entry) = self.links.get_mut(link) {
-            if matches!(entry.state, LinkState::BackedOff(until) if until <= now) {
-                entry.state = LinkState::Idle;
-                self.forget_link_if_unused(link);
-            }
-            self.watch_link(link);
-        }
-    }
-
-    fn check_making(&mut self, link: usize, now: Timestamp) {
-        let LinkState::Making(making) = &self.links[link].state else { return };
-        let late: Vec<ConnId> =
-            making.attempts.iter().filter(|attempt| attempt.give_up_at <= now).map(|attempt| attempt.conn).collect();
-        for id in late {
-            self.drop_silently(id, now);
-            self.attempt_ended(link, id, Failure::timeout("connect-timeout"), now);
-        }
-        self.step(link, now);
-    }
-
-    fn check_pairs(&mut self, link: usize, now: Timestamp) {
-        for index in self.links[link].pairs.clone() {
-            let pair = &self.pairs[index.0 as usize];
-            let is_old = pair.waiting.oldest().is_some_and(|oldest| oldest + limits::WAITING <= now);
-            let unanswered = matches!(pair.state, PairState::Asked(since) if since + limits::DIALBACK <= now);
-            let LinkState::Ready(id) = self.links[link].state else {
-                if is_old {
-                    self.bounce_waiting(index, StanzaError::RemoteServerTimeout, "no-stream-in-time", now);
-                }
-                continue;
-            };
-            if unanswered {
-                let timeout = DialbackError::RemoteServerTimeout;
-                self.pair_denied(link, id, index, Outcome::Error(timeout), now);
-            }
-        }
-    }
-
-    fn check_verifications(&mut self, link: usize, now: Timestamp) {
-        let Some(entry) = self.links.get_mut(link) else { return };
-        if entry.verify_by.is_some_and(|by| by <= now) {
-            entry.verify_by = None;
-            let error = DialbackError::RemoteServerTimeout;
-            for (origin, pair) in entry.verifications.drain() {
-                self.verification_failed(origin, &pair, error, now);
-            }
-        }
-        let Some(entry) = self.links.get(link) else { return };
-        let is_idle = entry.is_unused() && entry.used_at + limits::VERIFICATION_IDLE <= now;
-        if let (LinkState::Ready(id), Target::Verification(_), true) = (&entry.state, &entry.target, is_idle) {
-            let id = *id;
-            self.close_stream(id, now);
         }
     }
 }

@@ -19,6 +19,7 @@
 //! | `stanzas` | a stanza's addresses, its pair, its way: the data path |
 //! | `routing` | pairs, waiting rooms, bounces, envelopes to other shards |
 //! | `links` | outbound streams: search, connect, negotiate, retry |
+//! | `overdue` | what links wait for, and what when it does not come |
 //! | `vouching` | the four cells of dialback, between streams |
 //! | `ending` | errors, closing, broken connections, drain |
 //! | `moving` | hand-over of a stream to the shard that owns its remote domain |
@@ -32,6 +33,7 @@ mod link;
 mod links;
 mod machine;
 mod moving;
+mod overdue;
 mod proven;
 mod realm;
 mod receive;

@@ -82,6 +82,7 @@ impl Gate {
         self.waiting_bytes += size;
         if matches!(pair.state, PairState::Idle) {
             pair.state = PairState::Wanted;
+            self.links[link].wanted.push_back(index);
         }
         self.want(link, now);
     }

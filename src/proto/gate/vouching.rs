@@ -255,6 +255,10 @@ impl Gate {
             Ok(witness) => self.pair_granted(link, id, index, DomainVerified::from(witness), now),
             Err(outcome) => self.pair_denied(link, id, index, outcome, now),
         }
+        // There is room for another request.
+        if self.links.get(link).is_some_and(|entry| !entry.wanted.is_empty()) {
+            self.authorise(link, now);
+        }
     }
 
     /// The peer's domain on a stream, for the log.

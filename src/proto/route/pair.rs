@@ -80,6 +80,16 @@ impl Pair {
         self.account.queued == 0 && self.proven_by == 0 && matches!(self.state, PairState::Idle)
     }
 
+    /// Whether its request is to go out on this link.
+    pub(crate) fn is_wanted_on(&self, link: usize) -> bool {
+        self.link == Some(link) && matches!(self.state, PairState::Wanted)
+    }
+
+    /// Whether its request went out on this link at that time and was not answered.
+    pub(crate) fn is_asked_on(&self, link: usize, at: Timestamp) -> bool {
+        self.link == Some(link) && matches!(self.state, PairState::Asked(since) if since == at)
+    }
+
     /// A stanza was taken on.
     pub(crate) fn accept(&mut self, generated: bool, now: Timestamp) {
         self.account.accepted += 1;

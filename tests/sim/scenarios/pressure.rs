@@ -107,3 +107,24 @@ fn largest_stanza_passes_in_one_piece_at_any_read_size() {
     assert_delivered(&world, number);
     finish(&mut world);
 }
+
+/// Requests beyond `limits::PAIRS_PER_STREAM` were marked as sent and timed out; now they follow when others are answered.
+#[test]
+fn more_pairs_than_one_stream_may_ask_for_at_a_time_all_get_through() {
+    let (mut world, towns) = world();
+    let names: Vec<String> = (0..limits::PAIRS_PER_STREAM + 50).map(|n| format!("n{n}.many.example")).collect();
+    let domains: Vec<&str> = names.iter().map(String::as_str).collect();
+    let many = world.add_server(ServerConfig::remote(&domains, address("11.7.0.9:5269")));
+    let first = message(&mut world, many, domains[0], "a.example");
+    world.run_secs(5);
+    let inside = gate_end(&world, towns.backend_a);
+    world.stall(inside, 25_000);
+    let mut sent = vec![first];
+    for domain in &domains[1..] {
+        sent.push(message(&mut world, many, domain, "a.example"));
+        world.run_for(std::time::Duration::from_millis(15));
+    }
+    world.run_secs(40);
+    sent.iter().for_each(|number| assert_delivered(&world, *number));
+    finish(&mut world);
+}
