@@ -50,5 +50,6 @@ class Authority:
             "-addext", f"extendedKeyUsage={purpose}",
         )  # fmt: skip
         both = self.directory / f"{stem}.pem"
+        both.touch(mode=0o600)
         both.write_text(certificate.read_text() + key.read_text())
         return both
