@@ -83,14 +83,18 @@ def _print_matrix(report: Report, scenarios: list[Scenario], seen: dict[str, str
             remarks = " ".join(dict.fromkeys(outcome.detail for outcome in outcomes if outcome.detail))
             sides = f"{remarks[:64]:<66}"
         print(f"{scenario.name:<24}{sides}{good:<8}{seen.get(scenario.name, '')}")
+    for outcome in report.of("shutdown"):
+        print(f"{'shutdown':<24}{outcome.check:<66}{'passed' if outcome.passed else 'FAILED'}")
 
 
 async def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/interop/run")
     parser.add_argument("--direct", action="store_true", help="without ringgate: proves the harness itself")
     parser.add_argument("--only", metavar="NAME", action="append", help="of the outside servers only these")
-    parser.add_argument("--keep", metavar="DIR", type=Path, help="where to leave configurations and logs")
+    parser.add_argument("--keep", metavar="DIR", type=Path, help="a new directory for configurations and logs")
     options = parser.parse_args()
+    if options.keep and options.keep.exists():
+        parser.error(f"--keep: {options.keep} is there already")
     logging.basicConfig(level=logging.CRITICAL)
     outside = [node for node in world.OUTSIDE if not options.only or node.name in options.only]
     report, began, seen = Report(), time.monotonic(), {}
@@ -103,8 +107,8 @@ async def main() -> int:
             await _run(report, scenarios, _AT_ONCE)
             await _run(report, restarts, 1)
             if running.gate:
-                await account.check_shutdown(report, running.gate)
                 cells = [scenario for scenario in scenarios if isinstance(scenario, Cell)]
+                await account.check_shutdown(report, running.gate, [(cell.left, cell.right) for cell in cells])
                 seen = _check_methods(report, cells, Log(running.gate.log))
         finally:
             await running.stop()
