@@ -2,7 +2,7 @@
 
 use super::net::{Owner, SocketId, Wire};
 use super::server::Phase;
-use super::world::{Fault, World};
+use super::world::{Fault, Happening, MS, World};
 
 impl World {
     pub fn fault(&mut self, fault: Fault) {
@@ -10,6 +10,11 @@ impl World {
         match fault {
             Fault::Reset(n) => self.with_living(n, |world, socket| world.cut(socket)),
             Fault::Stall(n, ms) => self.with_living(n, |world, socket| world.stall(socket, ms)),
+            Fault::Choke(n, ms) => self.with_living(n, |world, socket| {
+                world.stall(socket, ms + 1);
+                world.after(ms * MS, Happening::Fault(Fault::Cut(socket)));
+            }),
+            Fault::Cut(socket) => self.cut(socket),
             Fault::Close(n) => {
                 if let Some((server, stream)) = self.some_stream(n) {
                     self.with_server(server, |server, ctx| server.close(stream, ctx));

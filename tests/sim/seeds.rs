@@ -6,6 +6,16 @@ use super::server::ServerConfig;
 use super::towns::{self, Towns, address};
 use super::world::{Ear, Fault, Happening, MS, SECOND, Weather, World};
 
+/// What `evil.example` says on streams that a gate opened to it.
+const MISCHIEF: [&str; 6] = [
+    "<db:result from='evil.example' to='second.example' type='valid'/>",
+    "<db:result from='external.example' to='a.example' type='valid'/><db:result from='evil.example' to='b.example' type='valid'/>",
+    "<db:verify from='external.example' to='a.example' id='x' type='valid'/>",
+    "<stream:error><reset xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
+    "<db:result from='a.example' to='evil.example'>key</db:result>",
+    "<!-- --></stream:stream>",
+];
+
 /// How long users send and things go wrong.
 const BUSY: u64 = 60;
 /// After that everything that waited was sent or answered: `limits::WAITING` and the longest dialback.
@@ -52,6 +62,12 @@ fn settle_down(world: &mut World, rng: &mut Rng) -> Towns {
     let pair = ("denied.example".into(), "a.example".into());
     let at = Happening::Submit { server: denied, pair, kind: Kind::Forged, padding: 0 };
     world.after(rng.below(BUSY) * SECOND, at);
+    let mischief = match rng.below(7) {
+        0 => world.ledger.issue(&("external.example".into(), "a.example".into()), Kind::Forged, 9).1,
+        n => MISCHIEF[n as usize - 1].into(),
+    };
+    let evil = ServerConfig::remote(&["evil.example"], address("11.7.0.1:5269"));
+    world.add_server(ServerConfig { mischief: Some(mischief), external: rng.percent(50), ..evil });
     world.dns.publish("dead.example", address("11.9.0.1:5269"));
     world.dns.publish("hole.example", address("11.9.0.2:5269"));
     world.ears.insert(address("11.9.0.2:5269"), Ear::BlackHole);
@@ -83,7 +99,7 @@ const SENDERS: fn(&Towns) -> [usize; 6] =
     |towns| [towns.backend_a, towns.second_a, towns.backend_b, towns.external, towns.dialback, towns.clear];
 
 fn plan_traffic(world: &mut World, towns: &Towns, rng: &mut Rng) {
-    const NOWHERE: [&str; 4] = ["nowhere.example", "dead.example", "hole.example", "denied.example"];
+    const NOWHERE: [&str; 5] = ["nowhere.example", "dead.example", "hole.example", "denied.example", "evil.example"];
     const KINDS: [Kind; 8] = [
         Kind::Message,
         Kind::Message,
@@ -95,17 +111,19 @@ fn plan_traffic(world: &mut World, towns: &Towns, rng: &mut Rng) {
         Kind::Error,
     ];
     let count = rng.between(20, 200);
-    let sizes = *rng.pick(&[10, 300, 8_000]);
+    let sizes = *rng.pick(&[10, 300, 8_000, 50_000]);
+    let burst = *rng.pick(&[2, 6, 30]);
+    let count = count / burst + 10;
     for _ in 0..count {
         let server = *rng.pick(&SENDERS(towns));
         let from = rng.pick(&world.servers[server].config.domains).clone();
-        let is_lost = world.servers[server].config.smart_host.is_some() && rng.percent(10);
+        let is_lost = world.servers[server].config.smart_host.is_some() && rng.percent(15);
         let to = match is_lost {
             true => rng.pick(&NOWHERE).to_string(),
             false => rng.pick(&targets(world, towns, server)).clone(),
         };
         let begin = rng.below(BUSY * 1_000) * MS;
-        for _ in 0..rng.between(1, 6) {
+        for _ in 0..rng.between(1, burst) {
             let (kind, padding) = (*rng.pick(&KINDS), rng.below(sizes) as usize);
             let what = Happening::Submit { server, pair: (from.clone(), to.clone()), kind, padding };
             world.after(begin + rng.below(50) * MS, what);
@@ -118,11 +136,12 @@ fn plan_faults(world: &mut World, rng: &mut Rng) {
     for _ in 0..rng.between(0, most) {
         let at = rng.below(BUSY * 1_000) * MS;
         let n = rng.next();
-        let fault = match rng.below(6) {
-            0 | 1 => Fault::Reset(n),
-            2 => Fault::Stall(n, rng.between(100, 20_000)),
-            3 => Fault::Close(n),
-            4 => Fault::HalfClose(n),
+        let fault = match rng.below(8) {
+            0 => Fault::Reset(n),
+            1..=3 => Fault::Choke(n, rng.between(100, 5_000)),
+            4 => Fault::Stall(n, rng.between(100, 20_000)),
+            5 => Fault::Close(n),
+            6 => Fault::HalfClose(n),
             _ => {
                 let server = rng.below(world.servers.len() as u64) as usize;
                 world.after(at + rng.between(100, 20_000) * MS, Happening::Fault(Fault::Start(server)));
@@ -169,7 +188,7 @@ fn range(from: u64, to: u64) {
 }
 
 /// Seeds of one test; four tests run beside each other.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 50;
 
 #[test]
 fn seeds_of_the_first_quarter_hold_every_invariant() {

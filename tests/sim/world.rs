@@ -68,6 +68,10 @@ pub enum Fault {
     Reset(u64),
     /// Nothing leaves one end of the n-th connection for so long.
     Stall(u64, u64),
+    /// The same, and when it would end the connection is reset.
+    Choke(u64, u64),
+    /// That reset.
+    Cut(SocketId),
     /// The n-th model stream is closed by its server, with end tags.
     Close(u64),
     /// The n-th model stream's server ends its direction without an end tag.
