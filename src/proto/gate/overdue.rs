@@ -24,7 +24,8 @@ impl Gate {
                 making.wait_until.into_iter().for_each(&mut earlier);
                 making.attempts.iter().for_each(|attempt| earlier(attempt.give_up_at));
             }
-            LinkState::Ready(_) if matches!(entry.target, Target::Verification(_)) => {
+            // While an answer is awaited, `verify_by` is the deadline; an idle time in the past would be due for ever.
+            LinkState::Ready(_) if matches!(entry.target, Target::Verification(_)) && entry.is_unused() => {
                 earlier(entry.used_at + limits::VERIFICATION_IDLE);
             }
             LinkState::Ready(_) => {}
