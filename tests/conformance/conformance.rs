@@ -3,6 +3,7 @@
 //! Each test plays a peer ([`peer`]) against one stream machine through the real scanner. A doc comment such as
 //! `HDR-02` names the row of the fault table that the test covers; A1.5 is class 5 of the attack table.
 
+mod gate;
 mod peer;
 mod rfc6120;
 mod rfc7622;

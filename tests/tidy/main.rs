@@ -3,6 +3,7 @@
 mod bans;
 mod citations;
 mod documents;
+mod faults;
 mod floors;
 mod sizes;
 mod source;
