@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 
 use super::machine::Machine;
 use super::proven::Proven;
+use crate::address::Domain;
 use crate::event::ConnId;
 use crate::event::{CloseCause, Face};
 use crate::limits;
@@ -71,6 +72,16 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
+    /// The local domain and the remote one, as far as the headers say; a stream to a backend serves many of both.
+    pub(crate) fn names(&self) -> (Option<&Domain>, Option<&Domain>) {
+        let (peer, ours) = self.machine.domains();
+        match self.face {
+            Face::Inbound | Face::Outbound => (ours, peer),
+            Face::FromBackend => (peer, ours),
+            Face::ToBackend => (None, None),
+        }
+    }
+
     /// When the gate has to look at it again.
     pub(crate) fn deadline(&self) -> Timestamp {
         let idle = self.active_at + limits::IDLE;

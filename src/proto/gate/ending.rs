@@ -236,10 +236,7 @@ impl Gate {
         if matches!(conn.machine, Machine::Connecting) && conn.cause.is_none() {
             return;
         }
-        let remote = match conn.link.and_then(|link| self.links.get(link)) {
-            Some(link) => link.domains().map(|(_, remote)| remote.clone()),
-            None => conn.machine.domains().0.cloned(),
-        };
+        let remote = conn.names().1.cloned();
         let cause = conn.cause.clone().unwrap_or(CloseCause::Clean);
         self.event(Event::StreamClosed { stream: conn.stream, face: conn.face, remote, cause });
     }

@@ -67,11 +67,12 @@ impl Machine {
         }
     }
 
-    /// The peer's domain and ours, as a receiving stream's header says.
+    /// The peer's domain and ours, as the headers say.
     pub(crate) fn domains(&self) -> (Option<&Domain>, Option<&Domain>) {
         match self {
+            Self::Connecting => (None, None),
             Self::Receiving(machine) => machine.domains(),
-            Self::Connecting | Self::Initiating(_) => (None, None),
+            Self::Initiating(machine) => (Some(&machine.intent().to), Some(&machine.intent().from)),
         }
     }
 

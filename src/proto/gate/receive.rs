@@ -136,7 +136,7 @@ impl Gate {
                 if let Some(link) = link.and_then(|link| self.links.get_mut(link)) {
                     link.external_failed = true;
                 }
-                let remote = self.remote_of(id);
+                let remote = conn.names().1.cloned();
                 let certificate = self.certificate_fault(id);
                 self.event(Event::SaslFailed { stream, face, remote, failure, certificate });
             }
@@ -154,11 +154,12 @@ impl Gate {
     }
 
     pub(super) fn announce(&mut self, id: ConnId) {
-        let (local, remote) = (self.local_of(id), self.remote_of(id));
         let Some(conn) = self.conns.get_mut(id) else { return };
         if core::mem::replace(&mut conn.is_announced, true) {
             return;
         }
+        let (local, remote) = conn.names();
+        let (local, remote) = (local.cloned(), remote.cloned());
         let event = Event::StreamOpened {
             stream: conn.stream,
             face: conn.face,
@@ -172,7 +173,7 @@ impl Gate {
 
     fn start_tls(&mut self, id: ConnId, now: Timestamp) {
         let client = self.tls_names(id);
-        let default_domain = self.local_of(id);
+        let default_domain = self.conns.get(id).and_then(|conn| conn.names().0.cloned());
         let Some(conn) = self.conns.get_mut(id) else { return };
         conn.phase = Phase::Securing;
         // TCP-24, TCP-25: nothing from before TLS survives it, and nobody stays proven. RFC 6120 §5.4.3.3.
@@ -239,8 +240,7 @@ impl Gate {
 
     /// What the peer's certificate lacks to prove the domain it claims.
     pub(super) fn certificate_fault(&self, id: ConnId) -> Option<Untrusted> {
-        let remote = self.remote_of(id)?;
-        let certificate = self.conns.get(id)?.machine.certificate()?;
-        certificate.proves(&remote).err()
+        let conn = self.conns.get(id)?;
+        conn.machine.certificate()?.proves(conn.names().1?).err()
     }
 }

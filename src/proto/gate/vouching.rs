@@ -10,7 +10,7 @@ use alloc::string::String;
 use super::link::{LinkState, Origin, PendingVerification, Target};
 use super::machine::Machine;
 use super::{Gate, conn};
-use crate::address::{Domain, DomainPair};
+use crate::address::DomainPair;
 use crate::dialback::{self, DialbackError, DialbackValid, Frame, FrameBody, FrameKind, Outcome};
 use crate::event::{ConnId, Event, Face};
 use crate::limits;
@@ -258,26 +258,6 @@ impl Gate {
         // There is room for another request.
         if self.links.get(link).is_some_and(|entry| !entry.wanted.is_empty()) {
             self.authorise(link, now);
-        }
-    }
-
-    /// The peer's domain on a stream, for the log.
-    pub(super) fn remote_of(&self, id: ConnId) -> Option<Domain> {
-        let conn = self.conns.get(id)?;
-        match conn.link.and_then(|link| self.links.get(link)) {
-            Some(link) => link.domains().map(|(_, remote)| remote.clone()),
-            None if conn.face == Face::FromBackend => conn.machine.domains().1.cloned(),
-            None => conn.machine.domains().0.cloned(),
-        }
-    }
-
-    /// Our domain on a stream, for the log.
-    pub(super) fn local_of(&self, id: ConnId) -> Option<Domain> {
-        let conn = self.conns.get(id)?;
-        match conn.link.and_then(|link| self.links.get(link)) {
-            Some(link) => link.domains().map(|(local, _)| local.clone()),
-            None if conn.face == Face::FromBackend => conn.machine.domains().0.cloned(),
-            None => conn.machine.domains().1.cloned(),
         }
     }
 }
