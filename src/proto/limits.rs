@@ -72,6 +72,8 @@ pub const DIALBACK: Duration = Duration::from_secs(30);
 pub const CLOSING: Duration = Duration::from_secs(5);
 /// Without a byte from the peer and without a stanza to it, an authenticated stream is closed.
 pub const IDLE: Duration = Duration::from_secs(3_600);
+/// A live connection is looked at this often at the least, so that the timer of one that is gone does not outlive it long.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(300);
 /// A stream that only verified dialback keys is closed after this long without one.
 pub const VERIFICATION_IDLE: Duration = Duration::from_secs(10);
 /// How long a stanza may wait for a stream; then it is bounced with `remote-server-timeout`.

@@ -286,7 +286,7 @@ impl Gate {
             conn.cause = Some(CloseCause::Idle);
             return self.close_stream(id, now);
         }
-        let next = conn.deadline().max(now + core::time::Duration::from_millis(1));
+        let next = conn.deadline().min(now + limits::LOOK_AGAIN).max(now + core::time::Duration::from_millis(1));
         self.timers.at(next, Watch::Conn(id));
     }
 
