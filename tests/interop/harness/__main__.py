@@ -57,8 +57,8 @@ async def _run(report: Report, scenarios: list[Scenario], at_once: int) -> None:
     await asyncio.gather(*(run(scenario) for scenario in scenarios))
 
 
-def _check_methods(report: Report, cells: list[Cell], log: Log) -> dict[str, str]:
-    """Whether each pair was authenticated as its remote server wants it; what the log says, per cell."""
+def _check_log(report: Report, cells: list[Cell], log: Log) -> dict[str, str]:
+    """Whether each pair was authenticated and encrypted as its remote server wants it; what the log says, per cell."""
     seen = {}
     for cell in cells:
         if cell.right.inside:
@@ -68,7 +68,12 @@ def _check_methods(report: Report, cells: list[Cell], log: Log) -> dict[str, str
         text = ", ".join(f"{face} {'+'.join(sorted(methods)) or 'none'}" for face, methods in ways.items())
         right = all(methods == {cell.right.method} for methods in ways.values())
         report.note(cell.name, f"authenticated by {cell.right.method} in both directions", right, text)
+        encrypted = log.encryption({"inbound", "outbound"}, remote)
+        wanted = {cell.right.tls != "none"}
+        report.note(cell.name, f"every stream encrypted: {wanted}", encrypted == wanted, str(encrypted))
         seen[cell.name] = text
+    encrypted, wanted = log.encryption({"from-backend", "to-backend"}), {cells[0].left.tls != "none"}
+    report.note("inside", f"every stream encrypted: {wanted}", encrypted == wanted, str(encrypted))
     return seen
 
 
@@ -90,6 +95,7 @@ def _print_matrix(report: Report, scenarios: list[Scenario], seen: dict[str, str
 async def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/interop/run")
     parser.add_argument("--direct", action="store_true", help="without ringgate: proves the harness itself")
+    parser.add_argument("--inside-tls", action="store_true", help="TLS between ringgate and the backends, too")
     parser.add_argument("--only", metavar="NAME", action="append", help="of the outside servers only these")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="a new directory for configurations and logs")
     options = parser.parse_args()
@@ -99,7 +105,7 @@ async def main() -> int:
     outside = [node for node in world.OUTSIDE if not options.only or node.name in options.only]
     report, began, seen = Report(), time.monotonic(), {}
     with tempfile.TemporaryDirectory(prefix="interop-") as temporary:
-        running = World((options.keep or Path(temporary)).absolute(), options.direct, outside)
+        running = World((options.keep or Path(temporary)).absolute(), options.direct, options.inside_tls, outside)
         scenarios, restarts = _scenarios(report, running), _restarts(report, running)
         try:
             await running.start()
@@ -109,7 +115,7 @@ async def main() -> int:
             if running.gate:
                 cells = [scenario for scenario in scenarios if isinstance(scenario, Cell)]
                 await account.check_shutdown(report, running.gate, [(cell.left, cell.right) for cell in cells])
-                seen = _check_methods(report, cells, Log(running.gate.log))
+                seen = _check_log(report, cells, Log(running.gate.log))
         finally:
             await running.stop()
     _print_matrix(report, scenarios + restarts, seen)

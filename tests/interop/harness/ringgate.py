@@ -14,6 +14,7 @@ _CONFIG = """
 [internal]
 listen = "{internal}"
 dns = "{answerer}:53"
+{internal_certificate}
 [public]
 listen = ["{gate}:{starttls}"]
 listen_direct_tls = ["{gate}:{direct}"]
@@ -36,6 +37,7 @@ def _domain(node: world.Node, authority: Authority, separate_client_certificate:
     lines = [
         "[[domain]]", f'name = "{node.domain}"', 'subdomains = ["conference"]',
         f'backend = "{node.address}:{world.STARTTLS_PORT}"',
+        f'backend_tls = "{"none" if node.tls == "none" else "starttls"}"',
     ]  # fmt: skip
     if separate_client_certificate:
         lines.append(f'certificate = "{authority.leaf(stem, names, SERVER)}"')
@@ -57,13 +59,17 @@ def start(directory: Path, inside: list[world.Node], outside: list[world.Node], 
         if node.tls == "none":
             for domain in (node.domain, f"*.{node.domain}"):
                 partners.append(_partner(domain, 'tls = "optional"\nauth = ["dialback"]'))
+    internal_certificate = ""
+    if any(node.tls != "none" for node in inside):
+        # One certificate for every remote domain: a backend that lets dialback vouch does not look at its names.
+        internal_certificate = f'certificate = "{authority.leaf("gate-internal", ["ringgate.internal"], BOTH)}"'
     config = directory / "ringgate.toml"
     config.write_text(
         _CONFIG.format(
             domains="\n".join(_domain(node, authority, bool(i % 2)) for i, node in enumerate(inside)),
             internal="{}:{}".format(*world.INTERNAL), answerer=world.ANSWERER, gate=world.GATE,
             starttls=world.STARTTLS_PORT, direct=world.DIRECT_TLS_PORT, roots=authority.certificate,
-            dns=world.DNS_STARTTLS, partners="\n".join(partners),
+            dns=world.DNS_STARTTLS, internal_certificate=internal_certificate, partners="\n".join(partners),
         )
     )  # fmt: skip
     return Process("ringgate", [os.environ["RINGGATE"], "run", "--config", str(config)], directory / "ringgate.log")
@@ -88,6 +94,16 @@ class Log:
             for event in self.events
             if event.get("message") == "authenticated"
             and (event["face"], event["local"], event["remote"]) == (face, local, remote)
+        }
+
+    def encryption(self, faces: set[str], remote: str | None = None) -> set[bool]:
+        """Whether streams of these faces (with one remote domain, or all) were encrypted when they were announced."""
+        return {
+            event["encrypted"]
+            for event in self.events
+            if event.get("message") == "stream opened"
+            and event["face"] in faces
+            and (remote is None or event.get("remote") == remote)
         }
 
     def complaints(self) -> list[str]:

@@ -10,11 +10,12 @@ from .process import Process
 
 
 class World:
-    """Everything that runs. `direct`: without ringgate, the servers reach each other themselves."""
+    """Everything that runs. `direct`: without ringgate, the servers reach each other themselves. `inside_tls`: ringgate
+    and the backends speak TLS, too."""
 
-    def __init__(self, directory: Path, direct: bool, outside: list[world.Node]) -> None:
+    def __init__(self, directory: Path, direct: bool, inside_tls: bool, outside: list[world.Node]) -> None:
         self.directory, self.direct, self.outside = directory, direct, outside
-        self.inside = [replace(node, tls="optional") for node in world.INSIDE] if direct else world.INSIDE
+        self.inside = [replace(node, tls="optional") for node in world.INSIDE] if direct or inside_tls else world.INSIDE
         self.nodes = self.inside + outside
         self.running: dict[world.Node, Process | jabberd2.Jabberd2] = {}
         self.authority = Authority(directory / "ca")
