@@ -180,3 +180,6 @@ impl Rule {
 fn is_below(name: &Domain, parent: &Domain) -> bool {
     name.as_ascii().strip_suffix(parent.as_ascii()).is_some_and(|rest| rest.ends_with('.'))
 }
+
+#[cfg(test)]
+mod tests;
