@@ -98,3 +98,6 @@ impl Proven {
 fn spelt(domainpart: &str) -> Option<Domain> {
     Domain::parse(domainpart).ok().filter(|domain| domain.is_spelt(domainpart))
 }
+
+#[cfg(test)]
+mod tests;

@@ -151,3 +151,6 @@ impl Rules for Realm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
