@@ -105,4 +105,53 @@ mod tests {
         recent.add(3, start);
         assert_eq!(recent.take(start + limits::IN_DOUBT * 2), 0);
     }
+
+    fn each_once() -> Account {
+        Account {
+            accepted: 32,
+            generated: 64,
+            delivered: 1,
+            handed_over: 2,
+            bounced: 4,
+            dropped: 8,
+            in_doubt: 16,
+            queued: 1,
+        }
+    }
+
+    #[test]
+    fn account_balances_only_with_every_term() {
+        assert!(each_once().balances());
+        let change: [fn(&mut Account); 7] = [
+            |a| a.accepted += 1,
+            |a| a.delivered += 1,
+            |a| a.handed_over += 1,
+            |a| a.bounced += 1,
+            |a| a.dropped += 1,
+            |a| a.in_doubt += 1,
+            |a| a.queued += 1,
+        ];
+        for change in change {
+            let mut account = each_once();
+            change(&mut account);
+            assert!(!account.balances(), "{account:?}");
+        }
+    }
+
+    #[test]
+    fn sum_of_accounts_is_the_sum_of_every_term() {
+        let mut sum = each_once();
+        sum += each_once();
+        let twice = Account {
+            accepted: 64,
+            generated: 128,
+            delivered: 2,
+            handed_over: 4,
+            bounced: 8,
+            dropped: 16,
+            in_doubt: 32,
+            queued: 2,
+        };
+        assert_eq!(sum, twice);
+    }
 }

@@ -104,3 +104,6 @@ fn attribute(name: &[u8], value: Option<Attr<'_>>, out: &mut Vec<u8>) {
     out.extend_from_slice(value.raw);
     out.push(quote);
 }
+
+#[cfg(test)]
+mod tests;

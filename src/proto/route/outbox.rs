@@ -70,3 +70,61 @@ impl Outbox {
         (stanzas, rest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(outbox: &mut Outbox, pair: u32, stanza: &[u8]) {
+        let start = outbox.bytes.len();
+        outbox.bytes.extend_from_slice(stanza);
+        outbox.mark(PairIndex(pair), start, Timestamp::from_nanos(u64::from(pair)), pair == 2);
+    }
+
+    #[test]
+    fn what_was_not_taken_is_given_back_in_order_and_apart_from_negotiation() {
+        let mut outbox = Outbox::default();
+        outbox.bytes.extend_from_slice(b"<header>");
+        put(&mut outbox, 1, b"<a/>");
+        put(&mut outbox, 2, b"<b/>");
+        outbox.bytes.extend_from_slice(b"<db:result/>");
+        put(&mut outbox, 1, b"<c/>");
+        outbox.bytes.extend_from_slice(b"</stream:stream>");
+        let (stanzas, rest) = outbox.give_back();
+        let found: Vec<_> = stanzas.iter().map(|(pair, s)| (pair.0, &*s.bytes, s.generated)).collect();
+        assert_eq!(found, [(1, &b"<a/>"[..], false), (2, b"<b/>", true), (1, b"<c/>", false)]);
+        assert_eq!(stanzas[1].1.received_at, Timestamp::from_nanos(2));
+        assert_eq!(rest, b"<header><db:result/></stream:stream>");
+        assert!(outbox.bytes.is_empty() && outbox.give_back().0.is_empty());
+    }
+
+    #[test]
+    fn what_was_taken_is_in_flight_until_it_is_asked_for_and_is_not_given_back() {
+        let mut outbox = Outbox::default();
+        for pair in [1, 1, 2, 1] {
+            put(&mut outbox, pair, b"<a/>");
+        }
+        let mut received_at = Vec::new();
+        assert_eq!(outbox.take(Vec::new(), &mut received_at), b"<a/><a/><a/><a/>");
+        assert_eq!(received_at.len(), 4);
+        put(&mut outbox, 3, b"<later/>");
+        let (stanzas, rest) = outbox.give_back();
+        assert_eq!((stanzas.len(), stanzas[0].0, rest.len()), (1, PairIndex(3), 0));
+        let of = |pair, counts: &[(PairIndex, u32)]| -> u32 {
+            counts.iter().filter(|(index, _)| *index == PairIndex(pair)).map(|(_, count)| count).sum()
+        };
+        let in_flight = outbox.take_in_flight();
+        assert_eq!((of(1, &in_flight), of(2, &in_flight), of(3, &in_flight)), (3, 1, 0));
+        assert!(outbox.take_in_flight().is_empty());
+    }
+
+    #[test]
+    fn the_buffer_given_takes_the_place_of_the_one_taken() {
+        let mut outbox = Outbox::default();
+        put(&mut outbox, 1, b"<a/>");
+        outbox.take(Vec::with_capacity(4_096), &mut Vec::new());
+        assert!(outbox.bytes.is_empty() && outbox.bytes.capacity() >= 4_096);
+        put(&mut outbox, 1, b"<b/>");
+        assert_eq!(outbox.take(Vec::new(), &mut Vec::new()), b"<b/>");
+    }
+}

@@ -113,3 +113,68 @@ impl Pair {
         self.account.in_doubt += in_flight + recent;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Domain;
+    use crate::limits;
+
+    const START: Timestamp = Timestamp::from_nanos(1_000_000_000_000);
+
+    fn pair() -> Pair {
+        let domain = |name| Domain::parse(name).expect("a domain");
+        let name = DomainPair { from: domain("a.example"), to: domain("b.example") };
+        Pair::new(name, Way::Remote, None, START)
+    }
+
+    fn accepted(count: u64) -> Pair {
+        let mut pair = pair();
+        (0..count).for_each(|_| pair.accept(false, START));
+        pair
+    }
+
+    #[test]
+    fn accepted_stanzas_are_queued_and_ours_are_told_apart() {
+        let mut pair = pair();
+        pair.accept(false, START + limits::IDLE);
+        pair.accept(true, START + limits::IDLE * 2);
+        let Account { accepted, generated, queued, .. } = pair.account;
+        assert_eq!((accepted, generated, queued), (2, 1, 2));
+        assert_eq!(pair.used_at, START + limits::IDLE * 2);
+        assert!(pair.account.balances());
+    }
+
+    #[test]
+    fn broken_stream_puts_in_doubt_what_is_in_flight_and_what_was_handed_over_lately() {
+        let mut pair = accepted(10);
+        pair.hand_over(3, START);
+        pair.hand_over(4, START + limits::IN_DOUBT * 2);
+        pair.break_off(2, START + limits::IN_DOUBT * 2);
+        let Account { handed_over, in_doubt, queued, .. } = pair.account;
+        assert_eq!((handed_over, in_doubt, queued), (3, 6, 1));
+        assert!(pair.account.balances());
+    }
+
+    #[test]
+    fn stanzas_are_put_in_doubt_once() {
+        let mut pair = accepted(4);
+        pair.hand_over(3, START);
+        pair.break_off(1, START);
+        pair.break_off(0, START);
+        assert_eq!((pair.account.handed_over, pair.account.in_doubt), (0, 4));
+        assert!(pair.account.balances());
+    }
+
+    #[test]
+    fn pair_may_be_forgotten_only_when_nothing_refers_to_it() {
+        assert!(pair().is_idle());
+        assert!(!accepted(1).is_idle());
+        let proven = Pair { proven_by: 1, ..pair() };
+        let wanted = Pair { state: PairState::Wanted, ..pair() };
+        let asked = Pair { state: PairState::Asked(START), ..pair() };
+        for busy in [proven, wanted, asked] {
+            assert!(!busy.is_idle(), "{busy:?}");
+        }
+    }
+}
