@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::{Gate, Output, TlsClient, conn};
 use crate::address::Domain;
 use crate::dialback::{DialbackError, Outcome};
-use crate::discover::{Action, Answer, Discovery, Egress, Question, Transport};
+use crate::discover::{Action, Answer, Discovery, Question, Transport};
 use crate::event::{ConnId, Event, Face};
 use crate::limits;
 use crate::proof::DomainVerified;
@@ -77,16 +77,12 @@ impl Gate {
 
     /// Does what the search wants, until it waits.
     pub(super) fn step(&mut self, link: usize, now: Timestamp) {
-        // A backend's address is the operator's own word; only what strangers' DNS says is filtered.
-        let any = Egress { allow: alloc::vec![(EVERY_V4, 0), (EVERY_V6, 0)], own: Vec::new() };
         loop {
-            let entry = &mut self.links[link];
-            let LinkState::Making(making) = &mut entry.state else { return };
+            let LinkState::Making(making) = &mut self.links[link].state else { return };
             if making.connected.is_some() {
                 return self.watch_link(link);
             }
-            let egress = if matches!(entry.target, Target::Backend(_)) { &any } else { &self.realm.egress };
-            match making.search.next(egress, now) {
+            match making.search.next(&self.realm.egress, now) {
                 Action::Ask(question) => self.ask(link, question),
                 Action::Connect { address, transport } => self.connect(link, address, transport, now),
                 Action::Wait(until) => {
@@ -430,6 +426,3 @@ impl Gate {
         }
     }
 }
-
-const EVERY_V4: core::net::IpAddr = core::net::IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED);
-const EVERY_V6: core::net::IpAddr = core::net::IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED);
