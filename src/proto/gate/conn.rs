@@ -15,6 +15,11 @@ use crate::scan::{Cpu, Limits, Scanner};
 use crate::time::Timestamp;
 
 /// How far the transport is.
+///
+/// ```text
+///   Streaming ──STARTTLS agreed──▶ Securing ──TLS is up──▶ Streaming
+///       └──── another shard's ───▶ Moving ──adopted there─▶ Streaming
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Bytes are fed to the machine.

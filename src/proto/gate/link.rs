@@ -28,6 +28,15 @@ pub(crate) enum Target {
 }
 
 /// How far a link is.
+///
+/// ```text
+///            wanted              negotiated
+///   Idle ────────────▶ Making ────────────────▶ Ready
+///   ▲ ▲                  │ nothing is             │ │
+///   │ │ time is over     │ left to try            │ │ ended, and something waits: as Idle, or
+///   │ └──── BackedOff ◀──┴────────────────────────┼─┘ BackedOff when it would be no use
+///   └──────────────────── ended, nothing waits ───┘
+/// ```
 #[derive(Debug)]
 pub(crate) enum LinkState {
     /// No stream, and none wanted.
