@@ -4,8 +4,6 @@
 pub const STREAMS: &str = "http://etherx.jabber.org/streams";
 /// Content of server-to-server streams. RFC 6120 §4.8.3.
 pub const SERVER: &str = "jabber:server";
-/// Content of client streams; refused here. RFC 6120 §4.8.3.
-pub const CLIENT: &str = "jabber:client";
 /// Server dialback. XEP-0220 §2.3.
 pub const DIALBACK: &str = "jabber:server:dialback";
 /// The dialback stream feature. XEP-0220 §2.3.
@@ -18,12 +16,8 @@ pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 pub const STREAM_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
 /// Conditions of stanza errors. RFC 6120 §8.3.2.
 pub const STANZA_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
-/// Application conditions such as `stanza-too-big`. XEP-0205 §6.
-pub const ERRORS: &str = "urn:xmpp:errors";
 /// Stream compression requests, always refused. XEP-0138 §3.
 pub const COMPRESS: &str = "http://jabber.org/protocol/compress";
-/// Stream compression as a feature. XEP-0138 §3.
-pub const COMPRESS_FEATURE: &str = "http://jabber.org/features/compress";
 /// Bidirectional streams. XEP-0288 §2.2.
 pub const BIDI: &str = "urn:xmpp:bidi";
 /// Bidirectional streams as a feature. XEP-0288 §2.1.

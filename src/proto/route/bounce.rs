@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::ns;
 use crate::scan::{Attr, Element, Kind};
 
 /// Why a stanza comes back. RFC 6120 §8.3.3.
@@ -81,11 +82,13 @@ pub fn write_error(element: &Element<'_>, error: StanzaError, text: &str, out: &
     out.extend_from_slice(error.error_type().as_bytes());
     out.extend_from_slice(b"'><");
     out.extend_from_slice(error.as_str().as_bytes());
-    out.extend_from_slice(b" xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>");
+    for part in [" xmlns='", ns::STANZA_ERRORS, "'/>"] {
+        out.extend_from_slice(part.as_bytes());
+    }
     if !text.is_empty() {
-        out.extend_from_slice(b"<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>");
-        out.extend_from_slice(text.as_bytes());
-        out.extend_from_slice(b"</text>");
+        for part in ["<text xmlns='", ns::STANZA_ERRORS, "' xml:lang='en'>", text, "</text>"] {
+            out.extend_from_slice(part.as_bytes());
+        }
     }
     out.extend_from_slice(b"</error></");
     out.extend_from_slice(name);
