@@ -77,7 +77,7 @@ impl Domain {
     /// Whether the bytes of a stanza's domainpart are this domain, apart from ASCII case.
     ///
     /// Anything that a backend's nameprep would have to map (full-width letters, U+3002, A-labels where
-    /// U-labels are due) is not: such a stanza is refused, not mapped (`reference/scanning.md` 1.3).
+    /// U-labels are due) is not: such a stanza is refused, not mapped.
     pub fn is_spelt(&self, domainpart: &str) -> bool {
         self.wire.eq_ignore_ascii_case(domainpart)
     }

@@ -9,10 +9,11 @@
 //! # Floors
 //!
 //! ```text
-//! gate                                        one shard's brain
-//! policy  route                               decisions
-//! stream  dialback  discover                  protocol; they meet only in gate
-//! scan  address  ns  limits  time  event  proof   ground
+//! gate                              one shard's brain
+//! policy  route  event              decisions, and what is said of them
+//! proof                             made from the witnesses of stream and dialback
+//! stream  dialback  discover        protocol; they meet only in gate
+//! scan  address  ns  limits  time   ground
 //! ```
 //!
 //! Nothing imports upwards; `tests/tidy` keeps it so.

@@ -11,7 +11,7 @@ use super::{Buffer, Completion, Reaped, Ring, SocketId};
 
 impl Ring {
     /// The next thing that came about; `None` until another [`Ring::enter`].
-    #[allow(clippy::should_implement_trait)] // the ring is used between two calls, which an iterator would forbid
+    #[allow(clippy::should_implement_trait, reason = "the ring is used between two calls; an iterator would forbid it")]
     pub fn next(&mut self) -> Option<Completion> {
         loop {
             if let Some(completion) = self.also.pop_front() {

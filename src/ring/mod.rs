@@ -26,7 +26,7 @@
 //! # Source
 //!
 //! `io_uring_setup(2)`, `io_uring_enter(2)`, `io_uring_register_buf_ring(3)`, `io_uring_prep_recv_multishot(3)`.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "the kernel is given memory; every other module of the shell denies it")]
 
 mod buffers;
 mod complete;
@@ -180,8 +180,7 @@ struct Deadline {
     /// When it fires, and the number that tells it from its predecessors.
     armed: Option<std::time::Instant>,
     number: u32,
-    // Boxed because the kernel is given the address before the next element may move the vector.
-    #[allow(clippy::vec_box)]
+    #[allow(clippy::vec_box, reason = "the kernel has the address before the next element may move the vector")]
     unsubmitted: Vec<Box<Timespec>>,
 }
 

@@ -54,7 +54,7 @@ pub enum Outcome {
 
 /// Conditions in dialback errors that we send; others are read as `Other`. XEP-0220 §2.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the standard's names of conditions")]
 pub enum DialbackError {
     Forbidden,
     ItemNotFound,

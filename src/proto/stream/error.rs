@@ -8,7 +8,7 @@ use crate::scan::{Rule, ScanError};
 
 /// Stream error conditions. RFC 6120 §4.9.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the standard's names of conditions")]
 pub enum Condition {
     BadFormat,
     BadNamespacePrefix,
