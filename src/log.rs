@@ -19,6 +19,9 @@ use ringgate_proto::event::{CloseCause, Event, Face};
 use ringgate_proto::stream::{Condition, SaslFailure};
 use ringgate_proto::time::Timestamp;
 use tracing::{Level, debug, error, info, trace, warn};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{self, LogFormat};
 
@@ -32,10 +35,12 @@ const TEXT_CHARS: usize = 256;
 /// # Errors
 /// When the process has a log already.
 pub fn init(log: config::Log) -> anyhow::Result<()> {
+    // The level is ours: what libraries say below a warning is for their developers.
+    let ours = Targets::new().with_default(Level::WARN.min(log.level)).with_target("ringgate", log.level);
     let builder = tracing_subscriber::fmt().with_max_level(log.level).with_target(false).with_writer(std::io::stderr);
     let done = match log.format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.with_ansi(false).finish().with(ours).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(ours).try_init(),
     };
     done.map_err(|error| anyhow::anyhow!("log: {error}"))
 }
