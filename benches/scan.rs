@@ -7,7 +7,7 @@
 //! Every round runs every contender once over a corpus; a ratio is the median of the rounds' ratios of processor time, so
 //! a busy machine disturbs both sides alike. Every run is checked: a contender that counts other than the known number of stanzas ends
 //! the program. `SCAN_ONLY=presence` scans that corpus once with AVX2, for callgrind
-//! (`--toggle-collect='*Scanner::scan*'` counts only the scanner).
+//! (`--toggle-collect='*Scanner::scan*'` counts only the scanner), or ROUNDS times, for perf and to compare two builds.
 
 mod corpora;
 
@@ -168,13 +168,21 @@ fn compare(corpus: &Corpus, rounds: usize) {
     }
 }
 
+/// The scanner alone: its best and its median round.
+fn scan_only(corpus: &Corpus, rounds: usize) {
+    let nanoseconds = |spent: Duration| spent.as_secs_f64() * 1e9 / corpus.stanzas as f64;
+    let times: Vec<f64> = (0..rounds).map(|_| nanoseconds(time(corpus, CONTENDERS[0], 1))).collect();
+    let best = times.iter().copied().fold(f64::INFINITY, f64::min);
+    println!("{} stanzas, ns/stanza: best {best:.1}, median {:.1}", corpus.stanzas, median(times));
+}
+
 fn main() {
+    let rounds = std::env::args().skip(1).find_map(|a| a.parse().ok());
     if let Ok(only) = std::env::var("SCAN_ONLY") {
-        let corpus = corpora::named(&only);
-        println!("{} stanzas", corpus.streams.iter().map(|s| scanner(s, Cpu::Avx2)).sum::<usize>());
+        scan_only(&corpora::named(&only), rounds.unwrap_or(1));
         return;
     }
-    let rounds = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(31);
+    let rounds = rounds.unwrap_or(31);
     println!("{rounds} rounds, interleaved; medians");
     corpora::NAMES.iter().for_each(|name| compare(&corpora::named(name), rounds));
 }
