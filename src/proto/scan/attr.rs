@@ -13,7 +13,8 @@ pub struct Attr<'b> {
 }
 
 impl<'b> Attr<'b> {
-    /// The value at its place in `s`.
+    /// The value at its place in `s`. Inlined, or else it is read back from memory before the writes to it are done.
+    #[inline(always)]
     pub(super) fn of(s: &'b [u8], value: Value) -> Self {
         Self { raw: value.bytes(s), needs_decode: value.coded }
     }
