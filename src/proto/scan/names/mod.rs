@@ -17,23 +17,30 @@ pub(super) enum NameStop {
     TooLong,
 }
 
-/// The QName at `start` and the offset after it: a loop over ASCII, and [`any`] for the rest. (The offset could be had
-/// from the name, but the next token's place should not wait for that.)
+/// The QName at `start` and the offset after it: a loop over ASCII without a colon, and [`odd`] for the rest. (The offset
+/// could be had from the name, but the next token's place should not wait for that.)
 #[inline(always)]
 pub(super) fn qname(s: &[u8], start: usize) -> Result<(Name, usize), NameStop> {
-    let slowly = || any(s, start).map(|name| (name, name.end()));
-    let Some(first) = ascii_part(s, start) else { return slowly() };
-    let mut end = first;
-    let mut prefix = 0;
-    if s[first] == b':' {
-        let Some(second) = ascii_part(s, first + 1) else { return slowly() };
-        prefix = first - start;
-        end = second;
+    match ascii_part(s, start) {
+        Some(end) if CLASS[s[end] as usize] & ODD == 0 && end - start <= NAME_BYTES => {
+            Ok((Name { start: start as u32, len: (end - start) as u16, prefix: 0 }, end))
+        }
+        _ => odd(s, start),
     }
-    if CLASS[s[end] as usize] & ODD != 0 || end - start > NAME_BYTES {
-        return slowly();
+}
+
+/// [`qname`] with a prefix, or whatever its characters.
+#[inline(never)]
+fn odd(s: &[u8], start: usize) -> Result<(Name, usize), NameStop> {
+    if let Some(colon) = ascii_part(s, start)
+        && s[colon] == b':'
+        && let Some(end) = ascii_part(s, colon + 1)
+        && CLASS[s[end] as usize] & ODD == 0
+        && end - start <= NAME_BYTES
+    {
+        return Ok((Name { start: start as u32, len: (end - start) as u16, prefix: (colon - start) as u16 }, end));
     }
-    Ok((Name { start: start as u32, len: (end - start) as u16, prefix: prefix as u16 }, end))
+    any(s, start).map(|name| (name, name.end()))
 }
 
 /// End of the ASCII part of a name at `start` that begins like one and does not reach the end of the input.
