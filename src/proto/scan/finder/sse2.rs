@@ -16,6 +16,15 @@ impl Finder for Sse2 {
     #[inline(always)]
     fn find(s: &[u8], from: usize, stops: &Stops) -> usize {
         let mut i = from;
+        // The first vector apart: its index is used as it stands, which is sooner than from a loop's counter.
+        if from + WIDTH <= s.len() {
+            // SAFETY: `from + WIDTH <= s.len()`, and SSE2 belongs to x86-64.
+            let mask = unsafe { mask(s.as_ptr().add(from), stops) };
+            if mask != 0 {
+                return from + mask.trailing_zeros() as usize;
+            }
+            i += WIDTH;
+        }
         while i + WIDTH <= s.len() {
             // SAFETY: `i + WIDTH <= s.len()`, and SSE2 belongs to x86-64.
             let mask = unsafe { mask(s.as_ptr().add(i), stops) };
