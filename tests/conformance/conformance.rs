@@ -4,6 +4,8 @@
 //! `HDR-02` names the row of the fault table that the test covers; A1.5 is class 5 of the attack table.
 
 mod gate;
+mod hostile;
+mod house;
 mod peer;
 mod rfc6120;
 mod rfc7622;

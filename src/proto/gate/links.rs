@@ -180,6 +180,8 @@ impl Gate {
         let won = making.attempts.swap_remove(at);
         making.search.attempt_connected(won.address);
         making.connected = Some(won);
+        // What the search would have begun then is not begun: a time that has passed would be looked at for ever.
+        making.wait_until = None;
         let lost = core::mem::take(&mut making.attempts);
         for attempt in lost {
             self.drop_silently(attempt.conn, now);

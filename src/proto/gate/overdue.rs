@@ -1,6 +1,7 @@
 //! What links wait for, and what is done when it does not come.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::Gate;
 use super::link::{Failure, LinkState, Target};
@@ -38,7 +39,9 @@ impl Gate {
         if let Some((since, _)) = entry.asked.front() {
             earlier(*since + limits::DIALBACK);
         }
-        let Some(next) = next else { return };
+        // Never now again: whoever looks at the timers would not come to an end.
+        let soon = self.now + Duration::from_millis(1);
+        let Some(next) = next.map(|next| next.max(soon)) else { return };
         let entry = &mut self.links[link];
         if entry.watched_at.is_none_or(|watched| next < watched) {
             entry.watched_at = Some(next);
