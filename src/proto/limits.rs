@@ -14,6 +14,9 @@ pub const STANZA_ELEMENTS: u32 = 10_000;
 pub const PREAUTH_BYTES: u32 = 8_192;
 /// Elements of one stream-level element before authentication.
 pub const PREAUTH_ELEMENTS: u32 = 32;
+/// Bytes that a stream header's prefixes and language may add to each of its stanzas, which do not repeat them; a header
+/// with more is `policy-violation`.
+pub const SPLICE_BYTES: usize = 1_024;
 /// Bytes of a name (QName) in a tag; more is `policy-violation`.
 pub const NAME_BYTES: usize = 1_024;
 /// Bytes of a JID's part. RFC 7622 §3.1.

@@ -20,6 +20,62 @@ fn is_ended(house: &House, condition: Condition) -> bool {
     })
 }
 
+/// A1.18: a stanza of 50 bytes took a language of 8,000 bytes from its header to the backend.
+#[test]
+fn header_whose_language_would_be_added_to_every_stanza_is_refused_when_long() {
+    let mut house = House::new(TlsTerms::Required);
+    let conn = house.is_proven(&format!("xml:lang='{}'", "x".repeat(6_000)));
+    assert!(house.is_closed(conn) && is_ended(&house, Condition::PolicyViolation));
+}
+
+/// A1.18: the same with a prefix whose namespace grows sixfold when it is written again.
+#[test]
+fn header_whose_prefixes_would_be_added_to_every_stanza_is_refused_when_long() {
+    let mut house = House::new(TlsTerms::Required);
+    let conn = house.is_proven(&format!("xmlns:p=\"{}\"", "'".repeat(300)));
+    assert!(house.is_closed(conn) && is_ended(&house, Condition::PolicyViolation));
+    let conn = house.is_proven("xmlns:p='urn:example:p' xml:lang='en'");
+    assert!(!house.is_closed(conn));
+}
+
+/// A1.15: every stream that fed a backend could add what it had read before it was paused.
+#[test]
+fn outbox_has_a_bound_whatever_feeds_it() {
+    let mut house = House::new(TlsTerms::Required);
+    let first = house.is_proven("");
+    house.says(first, &message(REMOTE, "x"));
+    let backend = house.backend_answers("");
+    assert!(house.takes(backend).contains("<db:result"));
+    house.says(backend, "<db:result from='local.example' to='remote.example' type='valid'/>");
+    let flood = message(REMOTE, &"x".repeat(60_000)).repeat(8);
+    for _ in 0..40 {
+        let conn = house.is_proven("");
+        house.says(conn, &flood);
+    }
+    let queued = house.takes(backend).len();
+    assert!(queued > limits::OUTBOX_HIGH_BYTES && queued < limits::OUTBOX_HARD_BYTES + limits::OUTBOX_HIGH_BYTES);
+    house.balances();
+    assert!(house.gate.accounts().any(|(_, account)| account.bounced > 0));
+}
+
+/// A1.16: the backend would have ended the stream that all remote domains share.
+#[test]
+fn stanza_that_its_splice_makes_too_large_comes_back() {
+    let mut house = House::new(TlsTerms::Required);
+    let conn = house.is_proven("xml:lang='de'");
+    house.says(conn, &message(REMOTE, "x"));
+    let max = "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>10000</max-bytes></limits>";
+    let backend = house.backend_answers(max);
+    house.says(backend, "<db:result from='local.example' to='remote.example' type='valid'/>");
+    house.hears(backend);
+    let frame = message(REMOTE, "").len();
+    house.says(conn, &message(REMOTE, &"x".repeat(10_000 - frame)));
+    assert!(!house.takes(backend).contains("xxx"));
+    house.says(conn, &message(REMOTE, &"x".repeat(10_000 - frame - " xml:lang='de'".len())));
+    assert!(house.takes(backend).contains("xxx"));
+    house.balances();
+}
+
 /// A1.21: a domain with two hosts, the first of which answered within the second's head start: the head start's time had
 /// passed, was set again, and passed again: the shard never left its timers.
 #[test]

@@ -10,7 +10,7 @@ use super::{Gate, Output};
 use crate::event::{CloseCause, ConnId, Event, Face};
 use crate::limits;
 use crate::proof::DomainVerified;
-use crate::scan::{Element, Kind, Step, StreamContext};
+use crate::scan::{self, Element, Kind, Step, StreamContext};
 use crate::stream::{Condition, PeerCertificate, Receiving, Side, StreamError, StreamEvent, Untrusted, World};
 use crate::time::Timestamp;
 
@@ -61,6 +61,12 @@ impl Gate {
                     at += end;
                     self.drive(id, now, |machine, _, world| {
                         machine.peer_closed(world);
+                        // Otherwise a few bytes of a stanza would become kilobytes for its target.
+                        if scan::longest_splice(conn.scanner.context(), &self.ours) > limits::SPLICE_BYTES {
+                            let text = "the header's prefixes and language are too long";
+                            self.fail(id, StreamError::peer(Condition::PolicyViolation, text), now);
+                            return input.len();
+                        }
                         Ok(())
                     });
                 }

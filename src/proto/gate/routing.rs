@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::link::LinkState;
+use super::stanzas::TOO_LARGE;
 use super::{Envelope, Gate, Posted};
 use crate::address::DomainPair;
 use crate::event::{ConnId, Event};
@@ -106,8 +107,7 @@ impl Gate {
         }
         self.mark_dirty(id);
         for parked in too_large {
-            let text = "the stanza is larger than the remote server takes";
-            self.bounce(index, &parked.bytes, StanzaError::PolicyViolation, text, now);
+            self.bounce(index, &parked.bytes, StanzaError::PolicyViolation, TOO_LARGE, now);
         }
     }
 
@@ -205,6 +205,9 @@ impl Gate {
         let Some((from, to)) = self.conns.get_two(source, target) else { return };
         if to.feeders.contains(&source) {
             return;
+            if conn.stanza_limit.is_some_and(|limit| parked.bytes.len() > limit as usize) {
+                return self.bounce(index, &parked.bytes, StanzaError::PolicyViolation, TOO_LARGE, now);
+            }
         }
         to.feeders.push(source);
         from.blocked_on += 1;

@@ -74,12 +74,18 @@ impl Gate {
         let Some((from, to)) = self.conns.get_two(source, target) else {
             return self.park_element(source, index, element, now);
         };
-        if to.stanza_limit.is_some_and(|limit| element.bytes.len() > limit as usize) {
-            let text = "the stanza is larger than the remote server takes";
-            return self.refuse(source, index, element, StanzaError::PolicyViolation, text, now);
-        }
         let start = to.outbox.bytes.len();
+        // Every stream that feeds it may add what it has read before it is paused; there may be thousands.
+        if start > limits::OUTBOX_HARD_BYTES {
+            self.block(source, target);
+            return self.refuse(source, index, element, StanzaError::ResourceConstraint, "outbox-full", now);
+        }
         scan::forward(element, from.scanner.context(), &self.ours, &mut to.outbox.bytes);
+        // What counts is what the peer would have to take, the splice included.
+        if to.stanza_limit.is_some_and(|limit| to.outbox.bytes.len() - start > limit as usize) {
+            to.outbox.bytes.truncate(start);
+            return self.refuse(source, index, element, StanzaError::PolicyViolation, TOO_LARGE, now);
+        }
         to.outbox.mark(index, start, now, false);
         to.active_at = now;
         let is_full = to.outbox.bytes.len() > limits::OUTBOX_HIGH_BYTES;
@@ -148,6 +154,8 @@ impl Gate {
     }
 }
 
+/// Told to the sender of a stanza that the target's server would end the stream for. XEP-0478 §3.
+pub(super) const TOO_LARGE: &str = "the stanza is larger than the remote server takes";
 /// Room for a typical splice.
 const SPLICE_BYTES: usize = 64;
 

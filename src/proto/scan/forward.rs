@@ -15,7 +15,19 @@ use super::{Element, StreamContext};
 pub fn forward(element: &Element<'_>, from: &StreamContext, to: &StreamContext, out: &mut Vec<u8>) {
     let (head, tail) = element.bytes.split_at(element.name_end as usize);
     out.extend_from_slice(head);
-    let mut used = element.inherited_prefixes;
+    splice(element.inherited_prefixes, element.has_lang, from, to, out);
+    out.extend_from_slice(tail);
+}
+
+/// The most bytes that [`forward`] adds to an element of the stream `from` on the stream `to`.
+pub fn longest_splice(from: &StreamContext, to: &StreamContext) -> usize {
+    let mut out = Vec::new();
+    splice(u64::MAX, false, from, to, &mut out);
+    out.len()
+}
+
+fn splice(inherited: u64, has_lang: bool, from: &StreamContext, to: &StreamContext, out: &mut Vec<u8>) {
+    let mut used = inherited;
     while used != 0 {
         let n = used.trailing_zeros() as usize;
         used &= used - 1;
@@ -28,14 +40,13 @@ pub fn forward(element: &Element<'_>, from: &StreamContext, to: &StreamContext, 
             }
         }
     }
-    if !element.has_lang
+    if !has_lang
         && let Some(lang) = from.lang()
         && lang != to.lang().unwrap_or_default()
     {
         out.extend_from_slice(b" xml:lang");
         quoted(lang, out);
     }
-    out.extend_from_slice(tail);
 }
 
 /// `='value'`, escaped such that it decodes to `value` again.

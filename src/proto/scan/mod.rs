@@ -44,7 +44,7 @@ mod tests;
 
 pub use attr::Attr;
 pub use context::{HEADER_PREFIXES, StreamContext};
-pub use forward::forward;
+pub use forward::{forward, longest_splice};
 pub use scanner::Scanner;
 pub use scratch::Scratch;
 
