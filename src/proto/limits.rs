@@ -10,7 +10,7 @@ pub const ELEMENT_ATTRIBUTES: u16 = 64;
 pub const STANZA_BYTES: u32 = 262_144;
 /// Elements of one stanza; more is `policy-violation`.
 pub const STANZA_ELEMENTS: u32 = 10_000;
-/// Bytes of a stream header or of one stream-level element before authentication.
+/// Bytes of a stream header or of one stream-level element, and before authentication of any element.
 pub const PREAUTH_BYTES: u32 = 8_192;
 /// Elements of one stream-level element before authentication.
 pub const PREAUTH_ELEMENTS: u32 = 32;

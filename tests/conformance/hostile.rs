@@ -20,6 +20,21 @@ fn is_ended(house: &House, condition: Condition) -> bool {
     })
 }
 
+/// A1.13: a stranger asked about keys and read no answer; each answer is larger than its question, and all were kept.
+#[test]
+fn peer_that_reads_no_answers_is_closed() {
+    let mut house = House::new(TlsTerms::Required);
+    let conn = house.connects(untrusted(Untrusted::SelfSigned), NAMELESS);
+    house.hears(conn);
+    let question = "<db:verify from='x.example' to='local.example' id='i'>k</db:verify>".repeat(500);
+    let rounds = (0..1_000).take_while(|_| {
+        house.says(conn, &question);
+        !house.is_closed(conn)
+    });
+    assert!(rounds.count() < 20, "its answers are kept for ever");
+    assert!(is_ended(&house, Condition::PolicyViolation));
+}
+
 /// A1.18: a stanza of 50 bytes took a language of 8,000 bytes from its header to the backend.
 #[test]
 fn header_whose_language_would_be_added_to_every_stanza_is_refused_when_long() {
@@ -74,6 +89,16 @@ fn stanza_that_its_splice_makes_too_large_comes_back() {
     house.says(conn, &message(REMOTE, &"x".repeat(10_000 - frame - " xml:lang='de'".len())));
     assert!(house.takes(backend).contains("xxx"));
     house.balances();
+}
+
+/// A1.12: an authenticated peer had ours build trees of 10,000 elements.
+#[test]
+fn large_element_that_is_no_stanza_ends_the_stream() {
+    let mut house = House::new(TlsTerms::Required);
+    let conn = house.is_proven("");
+    let children = "<x/>".repeat(2_500);
+    house.says(conn, &format!("<db:result from='y.example' to='local.example'>{children}</db:result>"));
+    assert!(house.is_closed(conn) && is_ended(&house, Condition::PolicyViolation));
 }
 
 /// A1.21: a domain with two hosts, the first of which answered within the second's head start: the head start's time had

@@ -50,23 +50,29 @@ impl Gate {
                 Phase::Securing => return input.len(),
                 Phase::Moving => return at,
             }
+            // A peer that asks and asks and reads no answer is not kept: its own outbox has no feeder to pause.
+            if matches!(conn.machine, Machine::Receiving(_)) && conn.outbox.bytes.len() > limits::OUTBOX_HIGH_BYTES {
+                let text = "the answers are not read";
+                self.fail(id, StreamError::peer(Condition::PolicyViolation, text), now);
+                return input.len();
+            }
             let rest = &input[at..];
             match conn.scanner.scan(&mut self.scratch, rest) {
                 Ok(Step::NeedMore { keep_from }) => return at + keep_from,
                 Ok(Step::Header(header)) => {
                     at += header.end;
+                    // Otherwise a few bytes of a stanza would become kilobytes for its target.
+                    if scan::longest_splice(conn.scanner.context(), &self.ours) > limits::SPLICE_BYTES {
+                        let text = "the header's prefixes and language are too long";
+                        self.fail(id, StreamError::peer(Condition::PolicyViolation, text), now);
+                        return input.len();
+                    }
                     self.drive(id, now, |machine, context, world| machine.header(&header, context, world));
                 }
                 Ok(Step::Close { end }) => {
                     at += end;
                     self.drive(id, now, |machine, _, world| {
                         machine.peer_closed(world);
-                        // Otherwise a few bytes of a stanza would become kilobytes for its target.
-                        if scan::longest_splice(conn.scanner.context(), &self.ours) > limits::SPLICE_BYTES {
-                            let text = "the header's prefixes and language are too long";
-                            self.fail(id, StreamError::peer(Condition::PolicyViolation, text), now);
-                            return input.len();
-                        }
                         Ok(())
                     });
                 }
@@ -88,6 +94,11 @@ impl Gate {
     fn element(&mut self, id: ConnId, element: &Element<'_>, now: Timestamp) {
         match element.kind {
             Kind::Message | Kind::Presence | Kind::Iq => self.stanza(id, element, now),
+            // Also after authentication: these become trees, which costs more than a look.
+            _ if element.bytes.len() > limits::PREAUTH_BYTES as usize => {
+                let text = "an element of the stream itself is too large";
+                self.fail(id, StreamError::peer(Condition::PolicyViolation, text), now);
+            }
             Kind::DialbackResult | Kind::DialbackVerify => self.dialback(id, element, now),
             Kind::StreamError | Kind::Features | Kind::StartTls | Kind::Sasl | Kind::Other => {
                 self.drive(id, now, |machine, context, world| machine.element(element, context, world));
