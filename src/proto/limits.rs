@@ -45,8 +45,11 @@ pub const OUTBOX_HIGH_BYTES: usize = 256 << 10;
 /// Bytes in a connection's outbox above which stanzas that have no stream to pause (errors of our own, stanzas from
 /// other shards) are bounced with `resource-constraint`.
 pub const OUTBOX_HARD_BYTES: usize = 8 << 20;
-/// Domain pairs that a shard remembers; the least recently used idle pair makes room.
+/// Domain pairs that a shard remembers. Beyond it the least recently used idle pairs make room, and dialback requests for
+/// new ones get `resource-constraint`.
 pub const PAIRS_PER_SHARD: usize = 100_000;
+/// Shortest time between two looks for idle pairs in a full table.
+pub const PAIRS_SWEEP: Duration = Duration::from_secs(1);
 /// Connections of one shard; further ones are closed at accept.
 pub const CONNECTIONS_PER_SHARD: usize = 50_000;
 /// Unauthenticated inbound connections of one address and shard; further ones are closed at accept.

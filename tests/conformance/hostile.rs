@@ -101,6 +101,43 @@ fn large_element_that_is_no_stanza_ends_the_stream() {
     assert!(house.is_closed(conn) && is_ended(&house, Condition::PolicyViolation));
 }
 
+/// A1.15: a full table of pairs forgot idle ones while a failing link still went through its pairs: the shard panicked.
+#[test]
+fn full_table_of_pairs_survives_a_failing_backend() {
+    let mut house = House::new(TlsTerms::Required);
+    let name = |n: usize| pair(&format!("x{n}.example"), LOCAL);
+    let stanza = |n: usize, ty: &str| format!("<message type='{ty}' from='x{n}.example' to='{LOCAL}'/>");
+    house.posts((0..limits::PAIRS_PER_SHARD).map(|n| (name(n), stanza(n, "error"))));
+    let attempt = house.dialled().expect("the backend is dialled");
+    house.breaks(attempt);
+    house.wait(10);
+    house.outputs.clear();
+    let queued = |house: &House| house.gate.accounts().map(|(_, account)| account.queued).sum::<u64>();
+    assert_eq!(queued(&house), 0);
+    house.posts([(name(0), stanza(0, "chat"))].into_iter());
+    let attempt = house.dialled().expect("the backend is dialled again");
+    house.breaks(attempt);
+    house.balances();
+    assert_eq!(queued(&house), 1, "the answer waits for a stream to its sender");
+    house.wait(2);
+    house.handle(Input::Timer);
+    assert!(house.gate.accounts().count() <= limits::PAIRS_PER_SHARD);
+}
+
+/// A1.15: a table full of pairs in use grew with every domain that a stranger could invent.
+#[test]
+fn new_pair_is_refused_when_the_table_is_full_of_pairs_in_use() {
+    let mut house = House::new(TlsTerms::Required);
+    let name = |n: usize| pair(&format!("x{n}.example"), LOCAL);
+    house.posts(
+        (0..limits::PAIRS_PER_SHARD).map(|n| (name(n), format!("<presence from='x{n}.example' to='{LOCAL}'/>"))),
+    );
+    let conn = house.connects(untrusted(Untrusted::SelfSigned), NAMELESS);
+    house.says(conn, "<db:result from='remote.example' to='local.example'>key</db:result>");
+    assert!(house.takes(conn).contains("<resource-constraint"));
+    assert!(!house.outputs.iter().any(|output| matches!(output, Output::Ask(_))));
+}
+
 /// A1.21: a domain with two hosts, the first of which answered within the second's head start: the head start's time had
 /// passed, was set again, and passed again: the shard never left its timers.
 #[test]

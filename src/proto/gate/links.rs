@@ -44,10 +44,10 @@ impl Gate {
         link
     }
 
-    /// A pair was forgotten.
-    pub(super) fn unlink(&mut self, link: usize, index: PairIndex) {
+    /// Some of its pairs were forgotten just now.
+    pub(super) fn unlink_forgotten(&mut self, link: usize) {
         if let Some(entry) = self.links.get_mut(link) {
-            entry.pairs.remove(&index);
+            entry.pairs.retain(|index| self.pairs.contains(index.0 as usize));
             self.forget_link_if_unused(link);
         }
     }

@@ -148,6 +148,8 @@ pub struct Gate {
     asked: HashMap<Question, Vec<usize>, Seeded>,
     /// Open verifications of all streams.
     verifying: usize,
+    /// Idle pairs are not looked for before.
+    make_room_at: Timestamp,
     /// The latest time that was told.
     now: Timestamp,
     /// Bytes in all waiting rooms.
@@ -196,6 +198,7 @@ impl Gate {
             link_of: HashMap::with_hasher(seed),
             asked: HashMap::with_hasher(seed),
             verifying: 0,
+            make_room_at: Timestamp::default(),
             now: Timestamp::default(),
             waiting_bytes: 0,
             timers: Timers::default(),
@@ -239,6 +242,7 @@ impl Gate {
     /// Takes one input.
     pub fn handle(&mut self, input: Input<'_>, now: Timestamp) {
         self.now = now;
+        self.make_room(now);
         match input {
             Input::Received { conn, bytes } => self.received(conn, bytes, now),
             Input::TlsEstablished { conn, peer } => self.tls_established(conn, peer, now),

@@ -34,28 +34,40 @@ impl Gate {
         if let Some(index) = self.pair_of.get(&name) {
             return *index;
         }
-        if self.pairs.len() >= limits::PAIRS_PER_SHARD {
-            self.forget_idle_pairs();
-        }
         let (way, refused) = (self.realm.way(&name), self.realm.refusal(&name));
         let index = PairIndex(self.pairs.insert(Pair::new(name.clone(), way, refused, now)) as u32);
         self.pair_of.insert(name, index);
         index
     }
 
-    /// Makes room: the sixteenth of the idle pairs that were used longest ago.
-    fn forget_idle_pairs(&mut self) {
+    /// Makes room in a full table: the sixteenth of the idle pairs that were used longest ago.
+    ///
+    /// Only between two inputs, when nobody holds the number of an idle pair; and not all the time, since a table full of
+    /// pairs in use costs a look at each of them.
+    pub(super) fn make_room(&mut self, now: Timestamp) {
+        if !self.is_full() || now < self.make_room_at {
+            return;
+        }
+        self.make_room_at = now + limits::PAIRS_SWEEP;
         let mut idle: Vec<(Timestamp, usize)> =
             self.pairs.iter().filter(|(_, pair)| pair.is_idle()).map(|(key, pair)| (pair.used_at, key)).collect();
         idle.sort_unstable();
+        let mut links = Vec::new();
         for (_, key) in idle.into_iter().take(limits::PAIRS_PER_SHARD / 16) {
             let pair = self.pairs.remove(key);
             self.pair_of.remove(&pair.name);
-            if let Some(link) = pair.link {
-                self.unlink(link, PairIndex(key as u32));
-            }
+            links.extend(pair.link);
             self.event(Event::PairClosed { pair: pair.name, account: pair.account });
         }
+        links.sort_unstable();
+        links.dedup();
+        links.into_iter().for_each(|link| self.unlink_forgotten(link));
+    }
+
+    /// Whether no stranger's new pair is taken on. Pairs of our own users' making, and one for each stream that proves
+    /// itself by certificate, still are.
+    pub(super) fn is_full(&self) -> bool {
+        self.pairs.len() >= limits::PAIRS_PER_SHARD
     }
 
     /// A stanza of a pair without an open stream: it waits, and a stream is made.
@@ -193,6 +205,9 @@ impl Gate {
         if conn.outbox.bytes.len() > limits::OUTBOX_HARD_BYTES {
             return self.bounce(index, &parked.bytes, StanzaError::ResourceConstraint, "outbox-full", now);
         }
+        if conn.stanza_limit.is_some_and(|limit| parked.bytes.len() > limit as usize) {
+            return self.bounce(index, &parked.bytes, StanzaError::PolicyViolation, TOO_LARGE, now);
+        }
         let start = conn.outbox.bytes.len();
         conn.outbox.bytes.extend_from_slice(&parked.bytes);
         conn.outbox.mark(index, start, parked.received_at, parked.generated);
@@ -205,9 +220,6 @@ impl Gate {
         let Some((from, to)) = self.conns.get_two(source, target) else { return };
         if to.feeders.contains(&source) {
             return;
-            if conn.stanza_limit.is_some_and(|limit| parked.bytes.len() > limit as usize) {
-                return self.bounce(index, &parked.bytes, StanzaError::PolicyViolation, TOO_LARGE, now);
-            }
         }
         to.feeders.push(source);
         from.blocked_on += 1;

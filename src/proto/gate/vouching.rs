@@ -98,7 +98,8 @@ impl Gate {
         let is_over_bound = conn.verifying >= limits::VERIFICATIONS_PER_STREAM
             || conn.verifying + conn.proven.len() >= limits::PAIRS_PER_STREAM
             || self.verifying >= limits::VERIFICATIONS_PER_SHARD;
-        if is_over_bound {
+        let has_no_place = self.is_full() && !self.pair_of.contains_key(pair);
+        if is_over_bound || has_no_place {
             return Err((DialbackError::ResourceConstraint, "too-many-verifications"));
         }
         Ok(())
