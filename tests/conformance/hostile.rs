@@ -35,6 +35,18 @@ fn peer_that_reads_no_answers_is_closed() {
     assert!(is_ended(&house, Condition::PolicyViolation));
 }
 
+/// A1.13: one question a minute kept a stream that had proven nothing open for ever.
+#[test]
+fn questions_about_keys_that_nobody_has_do_not_extend_negotiation() {
+    let mut house = House::new(TlsTerms::Required);
+    let conn = house.connects(untrusted(Untrusted::SelfSigned), NAMELESS);
+    for _ in 0..3 {
+        house.wait(25);
+        house.says(conn, "<db:verify from='x.example' to='local.example' id='i'>k</db:verify>");
+    }
+    assert!(house.is_closed(conn) && is_ended(&house, Condition::ConnectionTimeout));
+}
+
 /// A1.18: a stanza of 50 bytes took a language of 8,000 bytes from its header to the backend.
 #[test]
 fn header_whose_language_would_be_added_to_every_stanza_is_refused_when_long() {
@@ -99,6 +111,55 @@ fn large_element_that_is_no_stanza_ends_the_stream() {
     let children = "<x/>".repeat(2_500);
     house.says(conn, &format!("<db:result from='y.example' to='local.example'>{children}</db:result>"));
     assert!(house.is_closed(conn) && is_ended(&house, Condition::PolicyViolation));
+}
+
+/// A1.9: the verdict on a request in clear went out in clear behind `<proceed/>`, and proved the pair for TLS.
+#[test]
+fn verdict_that_comes_while_tls_begins_is_not_told() {
+    let mut house = House::new(TlsTerms::Optional);
+    let conn = house.accepts("192.0.2.1:4000").unwrap();
+    house.says(conn, &header(TO_LOCAL));
+    house.says(conn, "<db:result from='remote.example' to='local.example'>key</db:result>");
+    house.says(conn, STARTTLS);
+    assert!(house.takes(conn).ends_with(PROCEED));
+    house.wait(60);
+    assert_eq!(house.takes(conn), "", "the verification has run out of time by now");
+}
+
+/// A1.19: a stranger's 32 hosts that accept and say nothing held its verification for half an hour; 4,096 of them held
+/// everybody's.
+#[test]
+fn verification_that_takes_too_long_is_answered_and_its_search_ends() {
+    let mut house = House::new(TlsTerms::Required);
+    let conn = house.connects(untrusted(Untrusted::SelfSigned), NAMELESS);
+    house.says(conn, "<db:result from='remote.example' to='local.example'>key</db:result>");
+    let mut dialled = 0;
+    for second in 0..90 {
+        house.resolves_all();
+        while let Some(attempt) = house.dialled() {
+            dialled += 1;
+            house.handle(Input::Connected { conn: attempt });
+        }
+        house.wait(1);
+        if second == 35 {
+            assert!(house.takes(conn).contains("remote-server-timeout"));
+        }
+    }
+    assert_eq!(dialled, 1, "the first silence was enough");
+    assert_eq!(house.gate.connections(), 0);
+}
+
+/// A1.13: a host with IPv6 has 2^64 addresses.
+#[test]
+fn unauthenticated_connections_are_counted_by_ipv6_network() {
+    let mut house = House::new(TlsTerms::Required);
+    let connect = |house: &mut House, n: usize| house.accepts(&format!("[2001:db8:1:2::{n:x}]:4000"));
+    let accepted: Vec<_> =
+        (1..=2 * limits::UNAUTHENTICATED_PER_ADDRESS).filter_map(|n| connect(&mut house, n)).collect();
+    assert_eq!(accepted.len(), limits::UNAUTHENTICATED_PER_ADDRESS);
+    assert!(house.accepts("[2001:db8:1:3::1]:4000").is_some());
+    accepted.into_iter().for_each(|conn| house.handle(Input::Eof { conn }));
+    assert!(connect(&mut house, 1).is_some());
 }
 
 /// A1.15: a full table of pairs forgot idle ones while a failing link still went through its pairs: the shard panicked.

@@ -53,6 +53,11 @@ impl Requests {
         self.pending.len() >= PAIRS_PER_STREAM
     }
 
+    /// Waits for the answer about `pair` no longer, and makes room.
+    pub fn give_up(&mut self, pair: &DomainPair) {
+        self.pending.remove(pair);
+    }
+
     /// Pairs asked for and not answered yet.
     pub fn pending(&self) -> impl Iterator<Item = &DomainPair> {
         self.pending.iter()

@@ -249,6 +249,7 @@ impl Gate {
     }
 
     pub(super) fn forget_unproven(&mut self, address: IpAddr) {
+        let address = super::site(address);
         if let Some(count) = self.unproven.get_mut(&address) {
             *count -= 1;
             if *count == 0 {

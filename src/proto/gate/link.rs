@@ -128,6 +128,7 @@ pub(crate) struct PendingVerification {
     pub(crate) pair: DomainPair,
     pub(crate) id: String,
     pub(crate) key: String,
+    pub(crate) since: Timestamp,
 }
 
 /// One link.

@@ -348,6 +348,11 @@ impl Gate {
         let Some(attempt) = ended else { return };
         making.last_failure = Some(failure);
         making.search.attempt_failed(attempt.address, now);
+        let is_last = making.attempts.is_empty() && making.connected.is_none();
+        if is_last && matches!(entry.target, Target::Verification(_)) && entry.is_unused() {
+            // Nobody waits for it any more: a stranger's list of addresses is not worked through for its own sake.
+            return self.link_failed(link, failure, now);
+        }
         self.step(link, now);
     }
 

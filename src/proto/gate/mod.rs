@@ -49,7 +49,7 @@ pub use moving::Departed;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use bumpalo::Bump;
 use hashbrown::HashMap;
@@ -234,7 +234,7 @@ impl Gate {
         let machine = Receiving::new(side, None).with_stanza_bytes(self.stanza_bytes_max);
         self.add_conn(id, face, peer, Machine::Receiving(machine), None, now);
         if face == Face::Inbound {
-            *self.unproven.entry(peer.ip()).or_insert(0) += 1;
+            *self.unproven.entry(site(peer.ip())).or_insert(0) += 1;
         }
         Some(id)
     }
@@ -318,7 +318,7 @@ impl Gate {
     }
 
     fn is_address_full(&self, face: Face, peer: SocketAddr) -> bool {
-        let unproven = self.unproven.get(&peer.ip()).copied().unwrap_or(0);
+        let unproven = self.unproven.get(&site(peer.ip())).copied().unwrap_or(0);
         face == Face::Inbound && unproven >= limits::UNAUTHENTICATED_PER_ADDRESS
     }
 
@@ -377,5 +377,14 @@ impl Gate {
             conn.is_dirty = true;
             self.dirty.push_back(id);
         }
+    }
+}
+
+/// Whom the bound on unauthenticated connections counts: an IPv4 address, or the /64 in which one host has as many IPv6
+/// addresses as it likes.
+fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        v4 => v4,
     }
 }

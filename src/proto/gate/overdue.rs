@@ -18,7 +18,9 @@ impl Gate {
     pub(super) fn watch_link(&mut self, link: usize) {
         let Some(entry) = self.links.get(link) else { return };
         let mut next: Option<Timestamp> = entry.verify_by;
+        let oldest = entry.pending.first().map(|pending| pending.since + limits::DIALBACK);
         let mut earlier = |when: Timestamp| next = Some(next.map_or(when, |next| next.min(when)));
+        oldest.into_iter().for_each(&mut earlier);
         match &entry.state {
             LinkState::Idle => {}
             LinkState::Making(making) => {
@@ -102,6 +104,8 @@ impl Gate {
             let unanswered = pair.is_some();
             self.links[link].asked.pop_front();
             if unanswered {
+                let name = &self.pairs[index.0 as usize].name;
+                self.links[link].requests.give_up(name);
                 self.pair_denied(link, id, index, Outcome::Error(DialbackError::RemoteServerTimeout), now);
             }
         }
@@ -115,6 +119,12 @@ impl Gate {
             for (origin, pair) in entry.verifications.drain() {
                 self.verification_failed(origin, &pair, error, now);
             }
+        }
+        let Some(entry) = self.links.get_mut(link) else { return };
+        // The search may go on for much longer than whoever asked may hold a place.
+        let late = entry.pending.iter().take_while(|pending| pending.since + limits::DIALBACK <= now).count();
+        for pending in entry.pending.drain(..late).collect::<Vec<_>>() {
+            self.verification_failed(pending.origin, &pending.pair, DialbackError::RemoteServerTimeout, now);
         }
         let Some(entry) = self.links.get(link) else { return };
         let is_idle = entry.is_unused() && entry.used_at + limits::VERIFICATION_IDLE <= now;

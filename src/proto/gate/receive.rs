@@ -193,6 +193,8 @@ impl Gate {
         let default_domain = self.conns.get(id).and_then(|conn| conn.names().0.cloned());
         let Some(conn) = self.conns.get_mut(id) else { return };
         conn.phase = Phase::Securing;
+        // Nor is a verification that is under way still answered: its answer would go out in clear, among TLS's bytes.
+        conn.epoch += 1;
         // TCP-24, TCP-25: nothing from before TLS survives it, and nobody stays proven. RFC 6120 §5.4.3.3.
         conn.unread = Vec::new();
         let proven = core::mem::take(&mut conn.proven);

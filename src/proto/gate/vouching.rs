@@ -75,7 +75,7 @@ impl Gate {
             let error = entry.failure.as_dialback();
             return self.verification_failed(origin, &pair, error, now);
         }
-        entry.pending.push(PendingVerification { origin, pair, id: stream_id, key });
+        entry.pending.push(PendingVerification { origin, pair, id: stream_id, key, since: now });
         self.want(link, now);
     }
 
@@ -235,9 +235,11 @@ impl Gate {
             Face::FromBackend => (&self.internal_secret, true),
             _ => (&self.public_secret, self.realm.is_local(&frame.pair.to)),
         };
-        dialback::answer_verification(frame, secret, serves).write(&mut conn.outbox.bytes);
-        // COMPAT: jabberd2 2.7.0, Prosody 0.12: a stream may carry nothing but verifications for a long time.
-        if conn.negotiate_by.is_some() {
+        let answer = dialback::answer_verification(frame, secret, serves);
+        answer.write(&mut conn.outbox.bytes);
+        // COMPAT: jabberd2 2.7.0, Prosody 0.12: a stream may carry nothing but verifications for a long time. Who asks
+        // about keys that we have given to nobody gets no more time.
+        if answer.body == FrameBody::Answer(Outcome::Valid) && conn.negotiate_by.is_some() {
             conn.negotiate_by = Some(now + limits::NEGOTIATION);
         }
         self.mark_dirty(id);
