@@ -71,19 +71,26 @@ impl Shard {
             Some(Phase::Handshaking) => HANDSHAKE_COST,
             _ => 1,
         };
-        // All of a shard is plain data of this thread: after a panic it is whole, if perhaps not consistent, and the
-        // connection that met the bug is taken out of it.
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            self.arrive(completion);
-            self.carry_out();
-        }));
-        if outcome.is_err() {
-            self.observations.counters.panics += 1;
-            if let Some(id) = socket {
-                let _ = catch_unwind(AssertUnwindSafe(|| self.abandon(id)));
-            }
+        if !self.survives(|shard| shard.arrive(completion))
+            && let Some(id) = socket
+        {
+            // The connection that met the bug is taken out.
+            self.survives(|shard| shard.abandon(id));
         }
         cost
+    }
+
+    /// Does some of a tick's work, and carries out what the gate says to it. `false`: it panicked, which was counted.
+    ///
+    /// All of a shard is plain data of this thread: after a panic it is whole, if perhaps not consistent. A bug that one
+    /// peer can reach, also by a timer or an answer of its DNS, shall not end everybody's streams.
+    fn survives(&mut self, work: impl FnOnce(&mut Self)) -> bool {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            work(self);
+            self.carry_out();
+        }));
+        self.observations.counters.panics += u64::from(outcome.is_err());
+        outcome.is_ok()
     }
 
     fn abandon(&mut self, id: SocketId) {
@@ -99,13 +106,12 @@ impl Shard {
     fn read_mailbox(&mut self) -> bool {
         for count in 0..MESSAGES {
             let Some(message) = self.mailboxes.get(self.id).and_then(Mailbox::pop) else { return count > 0 };
-            match message {
-                Message::Envelope(envelope) => self.gate.handle(Input::Post(envelope), self.now),
-                Message::Adopt(moving) => self.adopt(*moving),
-                Message::Drain => self.begin_drain(),
-                Message::Call(call) => call(self),
-            }
-            self.carry_out();
+            self.survives(|shard| match message {
+                Message::Envelope(envelope) => shard.gate.handle(Input::Post(envelope), shard.now),
+                Message::Adopt(moving) => shard.adopt(*moving),
+                Message::Drain => shard.begin_drain(),
+                Message::Call(call) => call(shard),
+            });
         }
         true
     }
@@ -123,8 +129,7 @@ impl Shard {
     fn take_answers(&mut self) -> bool {
         let mut any = false;
         while let Some((question, answer)) = self.control.next_answer() {
-            self.gate.handle(Input::Answered { question, answer }, self.now);
-            self.carry_out();
+            self.survives(|shard| shard.gate.handle(Input::Answered { question, answer }, shard.now));
             any = true;
         }
         any
@@ -136,7 +141,7 @@ impl Shard {
         for _ in 0..ROUNDS {
             if self.drain_until.is_some() {
                 // A drain goes on when streams have ended, and it looks for that when it is told the time.
-                self.gate.handle(Input::Timer, self.now);
+                self.survives(|shard| shard.gate.handle(Input::Timer, shard.now));
             }
             self.gate.end_tick();
             let mut more = self.carry_out();
@@ -163,8 +168,8 @@ impl Shard {
     fn keep_time(&mut self) -> bool {
         let mut worked = false;
         if self.gate.deadline().is_some_and(|deadline| deadline <= self.now) {
-            self.gate.handle(Input::Timer, self.now);
-            worked |= self.carry_out();
+            self.survives(|shard| shard.gate.handle(Input::Timer, shard.now));
+            worked = true;
         }
         while self.closing.front().is_some_and(|(until, _)| *until <= self.now) {
             let Some((_, id)) = self.closing.pop_front() else { break };

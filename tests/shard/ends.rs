@@ -145,3 +145,16 @@ fn shard_that_cannot_be_set_up_stops_the_others() {
     let error = outcome.err().expect("it does not start").to_string();
     assert!(error.contains("no certificate"), "{error}");
 }
+
+/// A panic outside a connection's own bytes (a timer, another shard's message) ended the shard, and with it the process.
+#[test]
+fn panic_in_one_piece_of_work_ends_no_shard() {
+    let world = World::start(1);
+    world.panics(0);
+    let mut peer = encrypted(world.public, &world.tls, REMOTES[0]);
+    peer.say(&header(REMOTES[0], INSIDE));
+    peer.expect("</stream:features>");
+    assert_eq!(world.count(|counters| counters.panics), 1);
+    drop(peer);
+    world.drain();
+}

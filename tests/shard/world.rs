@@ -103,6 +103,11 @@ impl World {
         counts.iter().sum()
     }
 
+    /// Has a shard meet a bug, between two ticks.
+    pub(crate) fn panics(&self, shard: u16) {
+        assert!(self.running.handle().call(ShardId(shard), |_| panic!("a bug, for this test")));
+    }
+
     /// Connections of all shards.
     pub(crate) fn connections(&self) -> usize {
         let (sender, counts) = mpsc::channel();
