@@ -233,7 +233,7 @@ fn encode_shards(out: &mut Families<'_, '_>, shards: &[(u16, Arc<Snapshot>)]) ->
 
 type ShardCounter = (&'static str, &'static str, fn(&Counters) -> u64);
 
-const SHARD_COUNTERS: [ShardCounter; 17] = [
+const SHARD_COUNTERS: [ShardCounter; 18] = [
     ("ticks", "Turns of a shard that had something to do", |c| c.ticks),
     ("accepted", "Connections that listeners gave, refused ones included", |c| c.accepted),
     ("refused", "Connections closed at accept", |c| c.refused),
@@ -249,6 +249,7 @@ const SHARD_COUNTERS: [ShardCounter; 17] = [
     ("streams_adopted", "Streams that came from another shard", |c| c.adopted),
     ("messages_posted", "Messages put into other shards' mailboxes", |c| c.posted),
     ("mailbox_full", "Times that another shard's mailbox was full", |c| c.mailbox_full),
+    ("events_lost", "Events that came while too many were unread", |c| c.events_lost),
     ("accept_failures", "Times that a listener ran out of descriptors or memory", |c| c.accept_failures),
     ("panics", "Connections given up because handling them panicked; each is a bug", |c| c.panics),
 ];

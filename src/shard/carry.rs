@@ -33,6 +33,8 @@ impl Shard {
                 Output::Event(event) => {
                     if self.observations.events.len() < EVENTS_KEPT {
                         self.observations.events.push(event);
+                    } else {
+                        self.observations.counters.events_lost += 1;
                     }
                 }
             }

@@ -66,6 +66,8 @@ pub struct Counters {
     pub mailbox_full: u64,
     /// Listeners that ran out of descriptors or memory.
     pub accept_failures: u64,
+    /// Events that came while too many were unread.
+    pub events_lost: u64,
     /// Connections given up because handling them panicked: each is a bug.
     pub panics: u64,
 }
