@@ -127,6 +127,15 @@ impl House {
         }
     }
 
+    /// No name that was asked for exists.
+    pub(crate) fn resolves_none(&mut self) {
+        while let Some(at) = self.outputs.iter().position(|output| matches!(output, Output::Ask(_))) {
+            if let Output::Ask(question) = self.outputs.remove(at) {
+                self.handle(Input::Answered { question, answer: Answer::NoSuchName });
+            }
+        }
+    }
+
     /// Stanzas that another shard sends us.
     pub(crate) fn posts(&mut self, stanzas: impl Iterator<Item = (DomainPair, String)>) {
         let mut envelope = Envelope::default();
