@@ -212,3 +212,36 @@ fn host_that_connects_before_the_next_is_due_stops_no_shard() {
     house.wait(1);
     assert!(house.takes(attempt).contains("<stream:stream"));
 }
+
+/// A backend's stream moves to its first target's shard; a further target on it may belong to another shard. Both shards
+/// would have kept the pair, with no order between them (RFC 6120 §10.1): its stanzas go to the owner instead.
+#[test]
+fn further_target_of_another_shard_is_posted_to_its_owner() {
+    let names: Vec<String> = (0..16).map(|n| format!("r{n}.example")).collect();
+    let moves = |name: &String| {
+        let mut house = House::first_of(2, TlsTerms::Required);
+        house.backend_calls(name);
+        house.outputs.iter().any(|output| matches!(output, Output::HandOver { .. }))
+    };
+    let (away, here): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| moves(name));
+    let (away, here) = (away[0], here[0]);
+
+    let mut house = House::first_of(2, TlsTerms::Required);
+    let (conn, id) = house.backend_calls(here);
+    let backend = house.backend_answers("");
+    house.says(conn, &format!("<db:result from='{LOCAL}' to='{away}'>key</db:result>"));
+    for target in [here, away] {
+        house.says(backend, &format!("<db:verify from='{LOCAL}' to='{target}' id='{id}' type='valid'/>"));
+    }
+    house.says(conn, &format!("<message from='a@{LOCAL}' to='b@{away}'/>"));
+    house.gate.end_tick();
+    let posted = std::iter::from_fn(|| house.gate.next_output())
+        .filter_map(|output| match output {
+            Output::Post { envelope, .. } => Some(envelope.stanzas.len()),
+            _ => None,
+        })
+        .sum::<usize>();
+    assert_eq!(posted, 1);
+    let kept = house.gate.accounts().find(|(pair, _)| pair.to.as_str() == away).map(|(_, account)| account.accepted);
+    assert_eq!(kept.unwrap_or(0), 0, "the owner counts it");
+}

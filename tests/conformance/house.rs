@@ -22,9 +22,14 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn new(tls: TlsTerms) -> Self {
+        Self::first_of(1, tls)
+    }
+
+    /// The first of so many shards.
+    pub(crate) fn first_of(shards: u16, tls: TlsTerms) -> Self {
         let config = GateConfig {
             shard: ShardId(0),
-            shards: 1,
+            shards,
             domains: vec![LocalDomain { name: domain(LOCAL), backend: 0 }],
             backends: vec![Backend { address: "127.0.1.1:5269".parse().unwrap(), starttls: false }],
             policy: Policy { default: Rule { tls, ..Rule::default() }, partners: Vec::new() },
@@ -97,6 +102,17 @@ impl House {
         self.says(conn, &auth("="));
         self.says(conn, &header(&format!("{attributes} {more}")));
         conn
+    }
+
+    /// The backend opens a stream to a remote domain and asks to be believed: the connection, and our stream id.
+    pub(crate) fn backend_calls(&mut self, target: &str) -> (ConnId, String) {
+        let peer = "127.0.1.1:4000".parse().unwrap();
+        let conn = self.gate.accept(Listener::Internal, peer, self.now).expect("there is room");
+        self.says(conn, &header(&format!("from='{LOCAL}' to='{target}' version='1.0'")));
+        let heard = self.hears(conn);
+        let id = heard.split(" id='").nth(1).and_then(|rest| rest.split('\'').next()).expect("a stream id").to_owned();
+        self.says(conn, &format!("<db:result from='{LOCAL}' to='{target}'>key</db:result>"));
+        (conn, id)
     }
 
     /// The connection that the gate began last and was not asked about yet.

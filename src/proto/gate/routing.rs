@@ -35,7 +35,9 @@ impl Gate {
             return *index;
         }
         let (way, refused) = (self.realm.way(&name), self.realm.refusal(&name));
-        let index = PairIndex(self.pairs.insert(Pair::new(name.clone(), way, refused, now)) as u32);
+        let is_elsewhere = self.is_elsewhere(&name);
+        let pair = Pair { is_elsewhere, ..Pair::new(name.clone(), way, refused, now) };
+        let index = PairIndex(self.pairs.insert(pair) as u32);
         self.pair_of.insert(name, index);
         index
     }

@@ -62,6 +62,10 @@ impl Gate {
     /// Appends a proven stanza to its pair's stream, or lets it wait for one.
     fn forward(&mut self, source: ConnId, index: PairIndex, element: &Element<'_>, now: Timestamp) {
         let pair = &mut self.pairs[index.0 as usize];
+        if pair.is_elsewhere {
+            let name = pair.name.clone();
+            return self.post(&name, source, element, now);
+        }
         pair.accept(false, now);
         if let Some(reason) = pair.refused {
             return self.refuse(source, index, element, StanzaError::NotAllowed, reason.as_str(), now);

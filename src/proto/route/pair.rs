@@ -45,6 +45,8 @@ pub(crate) enum PairState {
 pub(crate) struct Pair {
     pub(crate) name: DomainPair,
     pub(crate) way: Way,
+    /// Its stanzas are written by another shard; here it is only known to be proven.
+    pub(crate) is_elsewhere: bool,
     /// Stanzas of this pair are refused by policy.
     pub(crate) refused: Option<Reason>,
     /// Number of the link that carries it, or will.
@@ -64,6 +66,7 @@ impl Pair {
         Self {
             name,
             way,
+            is_elsewhere: false,
             refused,
             link: None,
             state: PairState::Idle,
