@@ -13,7 +13,8 @@
 //! ringgate carries all remote domains on one stream to the backend, as it always does. Every stanza that arrives is
 //! compared, byte for byte and in order, with what was sent.
 //!
-//! `cargo bench --bench relay -- [--rounds N] [--seconds S] [--only WORD]`; needs `haproxy` and `taskset`, and two cores.
+//! `cargo bench --bench relay -- [--rounds N] [--seconds S] [--only WORD] [--before FILE]`; needs `haproxy` and `taskset`, and two cores.
+//! `--before` takes another build of ringgate into the same turns.
 
 mod authority;
 mod cpu;
@@ -27,7 +28,7 @@ mod zone;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -79,11 +80,12 @@ struct Wishes {
     rounds: usize,
     time: Duration,
     only: String,
+    before: Option<PathBuf>,
 }
 
 impl Wishes {
     fn read() -> anyhow::Result<Self> {
-        let mut wishes = Self { rounds: 6, time: Duration::from_secs(2), only: String::new() };
+        let mut wishes = Self { rounds: 6, time: Duration::from_secs(2), only: String::new(), before: None };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
@@ -91,9 +93,12 @@ impl Wishes {
                 "--rounds" => wishes.rounds = value()?.parse()?,
                 "--seconds" => wishes.time = Duration::from_secs_f64(value()?.parse()?),
                 "--only" => wishes.only = value()?,
+                "--before" => wishes.before = Some(value()?.into()),
                 // cargo adds it.
                 "--bench" => {}
-                other => anyhow::bail!("{other} means nothing here: --rounds N, --seconds S, --only WORD"),
+                other => {
+                    anyhow::bail!("{other} means nothing here: --rounds N, --seconds S, --only WORD, --before FILE")
+                }
             }
         }
         Ok(wishes)
@@ -107,14 +112,17 @@ fn main() -> anyhow::Result<()> {
     }
     // Without autogroups or the right to do so, more rounds are noisy.
     let _ = std::fs::write("/proc/self/autogroup", "-15");
-    let mut stage = Stage::set()?;
+    let mut stage = Stage::set(wishes.before.as_deref())?;
     report::print_machine();
     for case in CASES.iter().filter(|case| case.name.contains(&wishes.only)) {
         let set = Set::new(case.kind);
-        let mut table = Table::new(case.name, set.mean_bytes());
+        let names = stage.systems.iter().map(|system| system.name).collect();
+        let mut table = Table::new(case.name, set.mean_bytes(), names);
         for round in 0..wishes.rounds {
-            // ABBA: neither always follows the other.
-            for system in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
+            let there = 0..stage.systems.len();
+            // ABBA: none always follows the same.
+            let order: Vec<usize> = if round % 2 == 0 { there.collect() } else { there.rev().collect() };
+            for system in order {
                 let round = stage.measure(system, &set, case.mode, wishes.time)?;
                 table.add(system, round);
             }
@@ -130,50 +138,81 @@ fn pin() -> anyhow::Error {
     let Ok(program) = std::env::current_exe() else { return anyhow::anyhow!("this program has no name") };
     // A session of its own is a scheduling group of its own (sched(7), autogroup), whose priority is set below.
     let mut command = Command::new("setsid");
-    command.args(["-w", "nice", "-n", "-15", "taskset", "-c", "1"]).arg(program).args(std::env::args_os().skip(1)).env(PINNED, "1");
+    command
+        .args(["-w", "nice", "-n", "-15", "taskset", "-c", "1"])
+        .arg(program)
+        .args(std::env::args_os().skip(1))
+        .env(PINNED, "1");
     anyhow::Error::from(command.exec()).context("setsid, nice, taskset")
 }
 
-/// Both systems, with all their streams open.
+/// What is compared, with all streams open.
 struct Stage {
-    systems: [(Proxy, Field); 2],
-    _scratch: Scratch,
+    systems: Vec<System>,
+    scratch: Scratch,
+}
+
+struct System {
+    name: &'static str,
+    proxy: Proxy,
+    field: Field,
 }
 
 impl Stage {
-    fn set() -> anyhow::Result<Self> {
+    fn set(before: Option<&Path>) -> anyhow::Result<Self> {
         let authority = Authority::new()?;
-        let (scratch, ports) = (Scratch::new()?, Ports::choose()?);
+        let scratch = Scratch::new()?;
         let home = Domain::parse(HOME).map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let stores = Stores {
             remote: authority.store("*.remote.example", stream::domains()?)?,
             backend: authority.store(HOME, vec![home])?,
         };
-        let (backend, backend_at) = listen()?;
-        let (remote, remote_at) = listen()?;
-        let (echo, echo_at) = listen()?;
-        let dns = zone::serve(remote_at.port())?;
-
-        let binary = Path::new(env!("CARGO_BIN_EXE_ringgate"));
-        let ringgate = proxies::ringgate(binary, &scratch, &authority, &ports, backend_at, dns)?;
-        let mut streams = Field::new(stores.clone(), vec![(backend, Role::Backend), (remote, Role::Return)])?;
-        streams.open_streams(ports.public, ports.internal, &Set::new(Kind::Messages)).context("ringgate")?;
-
-        let haproxy = proxies::haproxy(&scratch, &authority, &ports, echo_at)?;
-        let mut connections = Field::new(stores, vec![(echo, Role::PlainServer)])?;
-        connections.open_connections(ports.haproxy).context("haproxy")?;
-
-        let mut stage = Self { systems: [(ringgate, streams), (haproxy, connections)], _scratch: scratch };
+        let mut stage = Self { systems: Vec::new(), scratch };
+        stage.add_ringgate("ringgate", Path::new(env!("CARGO_BIN_EXE_ringgate")), &authority, &stores)?;
+        stage.add_haproxy(&authority, &stores)?;
+        if let Some(before) = before {
+            stage.add_ringgate("before", before, &authority, &stores)?;
+        }
         // The first stanzas make what is not there yet.
         let first = Mode { window: 1, per_record: 1, rate: None };
-        for system in 0..2 {
+        for system in 0..stage.systems.len() {
             stage.measure(system, &Set::new(Kind::Messages), first, WARM_UP)?;
         }
         Ok(stage)
     }
 
+    fn add_ringgate(
+        &mut self,
+        name: &'static str,
+        binary: &Path,
+        authority: &Authority,
+        stores: &Stores,
+    ) -> anyhow::Result<()> {
+        let ports = Ports::choose()?;
+        let (backend, backend_at) = listen()?;
+        let (remote, remote_at) = listen()?;
+        let dns = zone::serve(remote_at.port())?;
+        let inside = proxies::Inside { name, binary, backend: backend_at, dns };
+        let proxy = proxies::ringgate(&inside, &self.scratch, authority, &ports)?;
+        let listeners = vec![(backend, Role::Backend), (remote, Role::Return)];
+        let mut field = Field::new(stores.clone(), listeners)?;
+        field.open_streams(ports.public, ports.internal, &Set::new(Kind::Messages)).context(name)?;
+        self.systems.push(System { name, proxy, field });
+        Ok(())
+    }
+
+    fn add_haproxy(&mut self, authority: &Authority, stores: &Stores) -> anyhow::Result<()> {
+        let ports = Ports::choose()?;
+        let (echo, echo_at) = listen()?;
+        let proxy = proxies::haproxy(&self.scratch, authority, &ports, echo_at)?;
+        let mut field = Field::new(stores.clone(), vec![(echo, Role::PlainServer)])?;
+        field.open_connections(ports.haproxy).context("haproxy")?;
+        self.systems.push(System { name: "haproxy", proxy, field });
+        Ok(())
+    }
+
     fn measure(&mut self, system: usize, set: &Set, mode: Mode, time: Duration) -> anyhow::Result<Round> {
-        let (proxy, field) = &mut self.systems[system];
+        let System { proxy, field, .. } = &mut self.systems[system];
         let mut edges = Vec::new();
         let look = || {
             let processes = [cpu::of_process(proxy.pid()), cpu::of_process(std::process::id())];

@@ -75,15 +75,22 @@ impl Drop for Scratch {
     }
 }
 
+/// What one ringgate has behind it, and which it is.
+pub(crate) struct Inside<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) binary: &'a Path,
+    pub(crate) backend: SocketAddr,
+    pub(crate) dns: SocketAddr,
+}
+
 /// Starts one shard, TLS on both sides.
 pub(crate) fn ringgate(
-    binary: &Path,
+    inside: &Inside<'_>,
     scratch: &Scratch,
     authority: &Authority,
     ports: &Ports,
-    backend: SocketAddr,
-    dns: SocketAddr,
 ) -> anyhow::Result<Proxy> {
+    let Inside { name, binary, backend, dns } = inside;
     scratch.write("home.pem", &authority.sign(HOME)?)?;
     scratch.write("root.pem", authority.root())?;
     let config = format!(
@@ -109,10 +116,10 @@ allow = ["127.0.0.0/8"]
 "#,
         ports.internal, ports.public
     );
-    let config = scratch.write("ringgate.toml", &config)?;
+    let config = scratch.write(&format!("{name}.toml"), &config)?;
     let mut command = pinned(binary);
     command.args(["run", "--config"]).arg(config);
-    start(command, scratch, "ringgate", ports.public)
+    start(command, scratch, name, ports.public)
 }
 
 /// Starts HAProxy in tcp mode with one thread, TLS on both sides.

@@ -7,7 +7,6 @@ use crate::load::Counted;
 
 /// Rounds in which others used more than this share of one of the two cores count only if there is nothing better.
 const OTHERS_AT_MOST: f64 = 0.25;
-const NAMES: [&str; 2] = ["ringgate", "haproxy"];
 
 /// One measurement.
 pub(crate) struct Round {
@@ -47,50 +46,54 @@ impl Round {
     }
 }
 
-/// All rounds of one case.
+/// All rounds of one case; the first system is compared with each of the others.
 pub(crate) struct Table {
     name: &'static str,
     mean_bytes: usize,
-    rounds: [Vec<Round>; 2],
+    systems: Vec<(&'static str, Vec<Round>)>,
 }
 
 impl Table {
-    pub(crate) fn new(name: &'static str, mean_bytes: usize) -> Self {
-        Self { name, mean_bytes, rounds: [Vec::new(), Vec::new()] }
+    pub(crate) fn new(name: &'static str, mean_bytes: usize, systems: Vec<&'static str>) -> Self {
+        Self { name, mean_bytes, systems: systems.into_iter().map(|name| (name, Vec::new())).collect() }
     }
 
     pub(crate) fn add(&mut self, system: usize, round: Round) {
-        self.rounds[system].push(round);
+        self.systems[system].1.push(round);
     }
 
     pub(crate) fn print(&self) {
         println!("\n{} ({} bytes on average)", self.name, self.mean_bytes);
         println!("  round system    us/round trip  round trips/s  proxy  generator  others   p50 us   p99 us");
-        for round in 0..self.rounds[0].len() {
-            self.rounds.iter().zip(NAMES).for_each(|(rounds, name)| print_round(round, name, &rounds[round]));
+        for round in 0..self.systems[0].1.len() {
+            self.systems.iter().for_each(|(name, rounds)| print_round(round, name, &rounds[round]));
         }
-        let medians = self.rounds.each_ref().map(|rounds| median(quiet(rounds).map(|round| round.micros).collect()));
-        let ratios = self.ratios();
-        let quiet = self.rounds.each_ref().map(|rounds| quiet(rounds).count());
-        let (low, high) =
-            ratios.iter().fold((f64::MAX, 0.0_f64), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
-        println!(
-            "  median of quiet rounds: ringgate {} us ({} rounds), haproxy {} us ({} rounds)",
-            figure(medians[0]),
-            quiet[0],
-            figure(medians[1]),
-            quiet[1]
-        );
-        println!("  ringgate/haproxy, round by round: median {}, {low:.2} to {high:.2}", figure(median(ratios)));
+        for (name, rounds) in &self.systems {
+            let quiet: Vec<f64> = rounds.iter().filter(|round| round.is_quiet()).map(|round| round.micros).collect();
+            let all = rounds.iter().map(|round| round.micros).collect();
+            println!(
+                "  {name:<9} median of {} quiet rounds {} us, of all {} us",
+                quiet.len(),
+                figure(median(quiet)),
+                figure(median(all))
+            );
+        }
+        for (name, rounds) in &self.systems[1..] {
+            let ratios = ratios(&self.systems[0].1, rounds);
+            let low = ratios.iter().copied().fold(f64::MAX, f64::min);
+            let high = ratios.iter().copied().fold(0.0, f64::max);
+            let median = figure(median(ratios));
+            println!("  {}/{name}, round by round: median {median}, {low:.2} to {high:.2}", self.systems[0].0);
+        }
     }
+}
 
-    /// Of rounds in which both were quiet; of all rounds where there are none such.
-    fn ratios(&self) -> Vec<f64> {
-        let pairs = || self.rounds[0].iter().zip(&self.rounds[1]);
-        let ratio = |(a, b): (&Round, &Round)| a.micros / b.micros;
-        let quiet: Vec<f64> = pairs().filter(|(a, b)| a.is_quiet() && b.is_quiet()).map(ratio).collect();
-        if quiet.is_empty() { pairs().map(ratio).collect() } else { quiet }
-    }
+/// Of rounds in which both were quiet; of all rounds where there are none such.
+fn ratios(ours: &[Round], theirs: &[Round]) -> Vec<f64> {
+    let pairs = || ours.iter().zip(theirs);
+    let ratio = |(a, b): (&Round, &Round)| a.micros / b.micros;
+    let quiet: Vec<f64> = pairs().filter(|(a, b)| a.is_quiet() && b.is_quiet()).map(ratio).collect();
+    if quiet.is_empty() { pairs().map(ratio).collect() } else { quiet }
 }
 
 fn print_round(number: usize, name: &str, round: &Round) {
@@ -108,10 +111,6 @@ fn print_round(number: usize, name: &str, round: &Round) {
         if round.is_quiet() { "" } else { "  noisy" }
     );
     debug_assert!(round.round_trips > 0, "a round in which nothing came back");
-}
-
-fn quiet(rounds: &[Round]) -> impl Iterator<Item = &Round> {
-    rounds.iter().filter(|round| round.is_quiet())
 }
 
 fn median(mut figures: Vec<f64>) -> Option<f64> {
