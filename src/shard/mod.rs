@@ -116,6 +116,7 @@ pub struct Shard {
     resting: VecDeque<(Timestamp, SocketId)>,
     /// Buffers for reuse.
     spare: Vec<Vec<u8>>,
+    received_at: Vec<Timestamp>,
     now: Timestamp,
     /// How long draining may take.
     drain_deadline: Duration,
@@ -150,6 +151,7 @@ impl Shard {
             closing: VecDeque::new(),
             resting: VecDeque::new(),
             spare: Vec::new(),
+            received_at: Vec::new(),
             now: crate::clock::now(),
             drain_deadline: config.drain_deadline,
             drain_until: None,

@@ -13,6 +13,8 @@ const RECORD_BYTES: usize = 1 << 14;
 /// Buffers kept for reuse, and the largest of them.
 const SPARE_BUFFERS: usize = 32;
 const SPARE_BYTES: usize = 64 << 10;
+/// Room for times of receipt that a connection keeps while it is idle.
+const KEPT_TIMES: usize = 32;
 
 impl Shard {
     /// Takes every outbox that can be taken, and sends. `true` if there was anything.
@@ -51,11 +53,16 @@ impl Shard {
             return;
         }
         socket.dirty = false;
-        let outgoing = self.gate.take_outbox(socket.conn, Outgoing::default());
+        let reused = Outgoing {
+            bytes: self.spare.pop().unwrap_or_default(),
+            received_at: std::mem::take(&mut self.received_at),
+        };
+        let outgoing = self.gate.take_outbox(socket.conn, reused);
+        socket.received_at.extend_from_slice(&outgoing.received_at);
+        self.received_at = outgoing.received_at;
         if outgoing.bytes.is_empty() {
             return;
         }
-        socket.received_at.extend_from_slice(&outgoing.received_at);
         socket.flushing = true;
         self.observations.counters.flushes += 1;
         let Some(session) = socket.tls.as_mut() else {
@@ -121,9 +128,15 @@ impl Shard {
         let conn = socket.conn;
         if socket.flushing {
             socket.flushing = false;
-            let received_at = std::mem::take(&mut socket.received_at);
+            let mut received_at = std::mem::take(&mut socket.received_at);
             if !socket.is_closing() {
                 self.flushed(conn, &received_at);
+            }
+            if received_at.capacity() <= KEPT_TIMES
+                && let Some(socket) = self.sockets.get_mut(id)
+            {
+                received_at.clear();
+                socket.received_at = received_at;
             }
         }
         self.retake(id);

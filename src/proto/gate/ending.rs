@@ -198,7 +198,7 @@ impl Gate {
 
     /// All that was queued goes out with the end tag.
     fn settle_clean(&mut self, conn: &mut Conn, now: Timestamp) -> Vec<u8> {
-        let last = conn.outbox.take(Vec::new(), &mut Vec::new());
+        let last = conn.outbox.take(&mut Vec::new());
         for (pair, count) in conn.outbox.take_in_flight() {
             self.pairs[pair.0 as usize].hand_over(u64::from(count), now);
         }

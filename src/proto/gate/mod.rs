@@ -74,6 +74,10 @@ use machine::Machine;
 use realm::{Realm, Seeded};
 use timers::{Timers, Watch};
 
+/// Emptied buffers that are kept, and the largest of them.
+const SPARE_BUFFERS: usize = 32;
+const SPARE_BYTES: usize = 64 << 10;
+
 /// What a gate is told once.
 #[derive(Clone, Debug)]
 pub struct GateConfig {
@@ -159,6 +163,8 @@ pub struct Gate {
 
     outputs: VecDeque<Output>,
     dirty: VecDeque<ConnId>,
+    /// Emptied buffers of outboxes, for the next that fill.
+    spare: Vec<Vec<u8>>,
     envelopes: Vec<Envelope>,
 
     /// Working memory of the scanner.
@@ -205,6 +211,7 @@ impl Gate {
             drain: DrainPhase::Running,
             outputs: VecDeque::new(),
             dirty: VecDeque::new(),
+            spare: Vec::new(),
             envelopes,
             scratch: Scratch::default(),
             arena: Bump::new(),
@@ -274,11 +281,16 @@ impl Gate {
         }
     }
 
-    /// Takes all of a connection's outbox; the empty buffers of `out` take its place.
+    /// Takes all of a connection's outbox. The empty buffers of `out` are used again: `bytes` for the next outbox that
+    /// fills, whosever it is (an idle connection owns no buffer).
     pub fn take_outbox(&mut self, id: ConnId, mut out: Outgoing) -> Outgoing {
         out.received_at.clear();
         let Some(conn) = self.conns.get_mut(id) else { return out };
-        out.bytes = conn.outbox.take(core::mem::take(&mut out.bytes), &mut out.received_at);
+        let emptied = core::mem::replace(&mut out.bytes, conn.outbox.take(&mut out.received_at));
+        if self.spare.len() < SPARE_BUFFERS && (1..=SPARE_BYTES).contains(&emptied.capacity()) {
+            debug_assert!(emptied.is_empty(), "what is given for reuse is empty");
+            self.spare.push(emptied);
+        }
         self.unblock_feeders(id);
         out
     }

@@ -78,6 +78,9 @@ impl Gate {
         let Some((from, to)) = self.conns.get_two(source, target) else {
             return self.park_element(source, index, element, now);
         };
+        if to.outbox.bytes.capacity() == 0 {
+            to.outbox.bytes = self.spare.pop().unwrap_or_default();
+        }
         let start = to.outbox.bytes.len();
         // Every stream that feeds it may add what it has read before it is paused; there may be thousands.
         if start > limits::OUTBOX_HARD_BYTES {
