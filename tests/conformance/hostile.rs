@@ -245,3 +245,21 @@ fn further_target_of_another_shard_is_posted_to_its_owner() {
     let kept = house.gate.accounts().find(|(pair, _)| pair.to.as_str() == away).map(|(_, account)| account.accepted);
     assert_eq!(kept.unwrap_or(0), 0, "the owner counts it");
 }
+
+/// COMPAT: a server that trusts no certificate of ours may refuse EXTERNAL and close, instead of going on with dialback:
+/// it could not be reached at all. The next stream goes by dialback, where policy allows that.
+#[test]
+fn peer_that_closes_after_refusing_external_is_reached_by_dialback() {
+    let mut house = House::new(TlsTerms::Required);
+    let stanza = format!("<message from='a@{LOCAL}' to='b@{REMOTE}'/>");
+    house.posts(std::iter::once((pair(LOCAL, REMOTE), stanza)));
+    house.resolves_all();
+    let offered = format!("{EXTERNAL}{DIALBACK}");
+    let first = house.remote_answers(&offered);
+    assert!(house.hears(first).contains("<auth "));
+    house.says(first, &(sasl_failure("not-authorized") + END));
+    house.resolves_all();
+    let second = house.remote_answers(&offered);
+    let heard = house.hears(second);
+    assert!(heard.contains("<db:result ") && !heard.contains("<auth "), "{heard}");
+}

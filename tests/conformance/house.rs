@@ -11,7 +11,9 @@ use ringgate_proto::scan::Cpu;
 use ringgate_proto::stream::{PeerCertificate, TlsTerms};
 use ringgate_proto::time::Timestamp;
 
-use crate::peer::{DIALBACK, LOCAL, REMOTE, auth, certificate, domain, features, header};
+use crate::peer::{
+    DIALBACK, LOCAL, PROCEED, REMOTE, RESPONSE, STARTTLS_REQUIRED, auth, certificate, domain, features, header,
+};
 
 /// A gate with a clock, and what it wanted.
 pub(crate) struct House {
@@ -130,6 +132,19 @@ impl House {
         self.handle(Input::Connected { conn });
         self.says(conn, &header("from='local.example' id='of-backend' version='1.0'"));
         self.says(conn, &features(&format!("{DIALBACK}{limits}")));
+        conn
+    }
+
+    /// The remote server takes the connection that was begun last, over STARTTLS, and offers these features.
+    pub(crate) fn remote_answers(&mut self, offered: &str) -> ConnId {
+        let conn = self.dialled().expect("the remote server is dialled");
+        self.handle(Input::Connected { conn });
+        self.says(conn, &(header(RESPONSE) + &features(STARTTLS_REQUIRED)));
+        self.says(conn, PROCEED);
+        self.hears(conn);
+        self.handle(Input::TlsEstablished { conn, peer: certificate(&[REMOTE]) });
+        self.hears(conn);
+        self.says(conn, &(header(RESPONSE) + &features(offered)));
         conn
     }
 
