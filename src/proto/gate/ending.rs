@@ -15,7 +15,7 @@ use crate::limits;
 use crate::route::bounce::StanzaError;
 use crate::route::pair::{PairIndex, PairState, Way};
 use crate::route::waiting::Parked;
-use crate::stream::{Blame, Condition, StreamError, World};
+use crate::stream::{Blame, Condition, StreamError};
 use crate::time::Timestamp;
 
 /// How far a stop is. Each phase ends when its streams are gone, at the latest at its time.
@@ -48,14 +48,7 @@ impl Gate {
         if !conn.machine.is_over() {
             conn.cause = Some(CloseCause::SentError(error.condition, error.text));
         }
-        let ids = &mut self.ids;
-        let mut world = World {
-            out: &mut conn.outbox.bytes,
-            events: &mut self.stream_events,
-            rules: &self.realm,
-            entropy: &mut || ids.next(),
-        };
-        conn.machine.fail(error, &mut world);
+        self.let_work(id, |machine, _, world| machine.fail(error, world));
         self.stream_events.clear();
         let failure = match (error.blame, error.text) {
             (_, "tls-required") => Failure::timeout("tls-stripped"),
@@ -72,7 +65,7 @@ impl Gate {
             return;
         }
         if matches!(conn.machine, Machine::Connecting) {
-            return self.drop_silently(id, now);
+            return self.drop_silently(id);
         }
         let by = now + limits::CLOSING;
         conn.close_by = Some(by);
@@ -134,7 +127,7 @@ impl Gate {
     }
 
     /// An attempt that is not wanted any more.
-    pub(super) fn drop_silently(&mut self, id: ConnId, _now: Timestamp) {
+    pub(super) fn drop_silently(&mut self, id: ConnId) {
         if self.conns.remove(id).is_some() {
             self.outputs.push_back(Output::Close { conn: id, last: Vec::new(), abort: true });
         }

@@ -184,7 +184,7 @@ impl Gate {
         making.wait_until = None;
         let lost = core::mem::take(&mut making.attempts);
         for attempt in lost {
-            self.drop_silently(attempt.conn, now);
+            self.drop_silently(attempt.conn);
         }
         let Some(intent) = self.intent(link) else {
             return self.fail(id, StreamError::us(Condition::InternalServerError, "nothing waits for the stream"), now);

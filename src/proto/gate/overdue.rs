@@ -75,7 +75,7 @@ impl Gate {
         let late: Vec<ConnId> =
             making.attempts.iter().filter(|attempt| attempt.give_up_at <= now).map(|attempt| attempt.conn).collect();
         for id in late {
-            self.drop_silently(id, now);
+            self.drop_silently(id);
             self.attempt_ended(link, id, Failure::timeout("connect-timeout"), now);
         }
         self.step(link, now);

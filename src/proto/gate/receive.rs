@@ -113,15 +113,7 @@ impl Gate {
         now: Timestamp,
         work: impl FnOnce(&mut Machine, &StreamContext, &mut World<'_>) -> Result<(), StreamError>,
     ) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        let ids = &mut self.ids;
-        let mut world = World {
-            out: &mut conn.outbox.bytes,
-            events: &mut self.stream_events,
-            rules: &self.realm,
-            entropy: &mut || ids.next(),
-        };
-        let result = work(&mut conn.machine, conn.scanner.context(), &mut world);
+        let Some(result) = self.let_work(id, work) else { return };
         let events = core::mem::take(&mut self.stream_events);
         self.mark_dirty(id);
         for event in events {
@@ -131,6 +123,23 @@ impl Gate {
             self.fail(id, error, now);
         }
         self.finish_if_over(id, now);
+    }
+
+    /// Lets the machine of a connection work; what it says stays in `stream_events`. `None`: there is no such connection.
+    pub(super) fn let_work<R>(
+        &mut self,
+        id: ConnId,
+        work: impl FnOnce(&mut Machine, &StreamContext, &mut World<'_>) -> R,
+    ) -> Option<R> {
+        let conn = self.conns.get_mut(id)?;
+        let ids = &mut self.ids;
+        let mut world = World {
+            out: &mut conn.outbox.bytes,
+            events: &mut self.stream_events,
+            rules: &self.realm,
+            entropy: &mut || ids.next(),
+        };
+        Some(work(&mut conn.machine, conn.scanner.context(), &mut world))
     }
 
     fn stream_event(&mut self, id: ConnId, event: StreamEvent, now: Timestamp) {
