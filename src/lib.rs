@@ -17,4 +17,5 @@ pub mod ring;
 pub mod run;
 pub mod shard;
 pub mod signals;
+pub mod stage;
 pub mod tls;

@@ -4,13 +4,11 @@
 //! servers (SASL EXTERNAL over STARTTLS, SASL EXTERNAL over direct TLS, dialback), a certificate authority and a DNS
 //! server that knows just these. Everything is made in memory and gone afterwards; no root, no files, no network.
 
-mod authority;
 mod calling;
 mod play;
 mod report;
 mod server;
 mod wire;
-mod zone;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -26,10 +24,10 @@ use ringgate_proto::event::Event;
 
 use crate::config::Config;
 use crate::run::{self, Running};
+use crate::stage::authority::Authority;
+use crate::stage::zone::{Place, Zone};
 use crate::{cpu, tls};
-use authority::Authority;
 use server::{Arrival, Role, Server};
-use zone::{Place, Zone};
 
 /// How the demo goes.
 #[derive(Debug, Args)]
@@ -121,7 +119,7 @@ impl Stage {
         let mut remotes = Vec::new();
         for (remote, port) in REMOTES.iter().zip(ports) {
             let domain = domain(remote.name)?;
-            let store = Some(authority.store(&domain)?);
+            let store = Some(authority.store(std::slice::from_ref(&domain))?);
             let role = Role { domain, store, external: remote.external, direct_tls: remote.direct_tls };
             let mut server = Server::new(port.0, role, ringgate.public, cpu, sender.clone());
             server.start();

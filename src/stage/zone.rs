@@ -1,4 +1,4 @@
-//! The demo's internet: a DNS server on loopback that knows its few domains and nothing else.
+//! The internet of the stage: a DNS server on loopback that knows its domains and nothing else.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,14 +15,17 @@ use ringgate_proto::address::Domain;
 
 /// Where a domain's server is and how it is reached.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) address: SocketAddr,
-    pub(super) direct_tls: bool,
+pub struct Place {
+    /// IPv4.
+    pub address: SocketAddr,
+    /// Found by `_xmpps-server` alone (XEP-0368), else by `_xmpp-server` alone.
+    pub direct_tls: bool,
 }
 
 /// Answers until it is dropped.
-pub(super) struct Zone {
-    pub(super) address: SocketAddr,
+pub struct Zone {
+    /// Where it answers, over UDP.
+    pub address: SocketAddr,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -30,13 +33,17 @@ pub(super) struct Zone {
 const TTL_SECONDS: u32 = 60;
 
 impl Zone {
-    pub(super) fn serve(places: HashMap<Domain, Place>) -> io::Result<Self> {
+    /// Begins to answer.
+    ///
+    /// # Errors
+    /// No port or no thread.
+    pub fn serve(places: HashMap<Domain, Place>) -> io::Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_read_timeout(Some(Duration::from_millis(50)))?;
         let address = socket.local_addr()?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new().name("demo-dns".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("stage-dns".into()).spawn(move || {
             let mut buffer = [0; 1232];
             while !stopped.load(Ordering::Relaxed) {
                 let Ok((count, peer)) = socket.recv_from(&mut buffer) else { continue };
