@@ -1,0 +1,1 @@
+//! Makes a plan happen: one executor per core, streams between servers, the schedule.

@@ -1,0 +1,181 @@
+//! What is left of a run: everything that reports, files and comparisons know.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::measure::{Phase, Series};
+
+/// Version of `result.json`; rises when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// One series over one stretch of a run, as recorded.
+#[derive(Clone, Debug)]
+pub struct Interval {
+    /// What.
+    pub series: Series,
+    /// When, by the scheduled time.
+    pub phase: Phase,
+    /// Begin, since the begin of the run.
+    pub start: Duration,
+    /// About a second.
+    pub length: Duration,
+    /// Nanoseconds, three significant digits.
+    pub histogram: Histogram<u64>,
+}
+
+/// A finished (or interrupted) run.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// What goes to `result.json`.
+    pub outcome: Outcome,
+    /// What goes to `.hlog`, in order of their start.
+    pub intervals: Vec<Interval>,
+}
+
+/// The content of `result.json`, but for the histograms that `report` derives from the intervals.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version and source revision of the generator.
+    pub generator: String,
+    /// The command line that repeats it.
+    pub command: Vec<String>,
+    /// Begin of the run, seconds since 1970.
+    pub started_unix_seconds: f64,
+    /// As on the command line.
+    pub scenario: String,
+    /// Of every random choice.
+    pub seed: u64,
+    /// All options of the scenario.
+    pub options: serde_json::Value,
+    /// What was measured.
+    pub system: SystemRecord,
+    /// On what.
+    pub environment: Environment,
+    /// Lengths of the phases as they were, seconds.
+    pub phases: PhaseLengths,
+    /// How much, in the measured phase unless said otherwise.
+    pub counts: Counts,
+    /// Processor time in the measured phase.
+    pub processor: Processor,
+    /// Streams.
+    pub streams: Streams,
+    /// Whether to believe it, and whether it was good enough.
+    pub verdict: Verdict,
+}
+
+/// The system under test.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SystemRecord {
+    /// As on the command line: `ringgate`, `haproxy`, ….
+    pub name: String,
+    /// As it says itself.
+    pub version: String,
+}
+
+/// Where a run took place.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Environment {
+    /// `uname -r`.
+    pub kernel: String,
+    /// Model name.
+    pub processor: String,
+    /// Cores that the generator's process may use.
+    pub cores: usize,
+    /// Cores of the system under test.
+    pub system_cores: Vec<usize>,
+    /// Cores of the engine.
+    pub engine_cores: Vec<usize>,
+    /// Frequency governor of the first core, if the kernel says.
+    pub governor: Option<String>,
+    /// Whether cores share execution units (SMT), if the kernel says.
+    pub smt: Option<bool>,
+    /// Vulnerability mitigations, one line each.
+    pub mitigations: Vec<String>,
+    /// Memory and processor limits of the control group, if any.
+    pub control_group: Vec<String>,
+    /// Total memory, bytes.
+    pub memory_bytes: u64,
+}
+
+/// How long each phase was, seconds.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct PhaseLengths {
+    /// Until all streams were open.
+    pub connect: f64,
+    /// Warm-up.
+    pub warm_up: f64,
+    /// Measured.
+    pub measure: f64,
+}
+
+/// What became of the stanzas scheduled in the measured phase. `scheduled = arrived + missing + unsent`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Fan-outs (presence changes, messages).
+    pub departures: u64,
+    /// Stanzas, one per recipient.
+    pub scheduled: u64,
+    /// That came, once each, in time or late but before the deadline.
+    pub arrived: u64,
+    /// That had not come by the deadline; recorded at the deadline.
+    pub missing: u64,
+    /// Never written: the run was interrupted, or the stream was gone.
+    pub unsent: u64,
+    /// That came again.
+    pub duplicated: u64,
+    /// That came after a later one of the same lane.
+    pub reordered: u64,
+    /// That nobody of this run had sent, or to the wrong domain, or changed.
+    pub foreign: u64,
+    /// That came after their deadline (counted as missing, too).
+    pub late: u64,
+    /// That came back as an error of the system under test.
+    pub bounced: u64,
+    /// Bytes of the stanzas that arrived.
+    pub bytes: u64,
+}
+
+/// Who used how much of the processor in the measured phase, seconds.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Processor {
+    /// All threads of all processes of the system under test.
+    pub system: f64,
+    /// The engine's threads, without the time in which they waited by spinning.
+    pub engine: f64,
+    /// Share of its time that the busiest engine core worked, 0 to 1.
+    pub engine_busy: f64,
+    /// Others, on the cores of the system and of the engine.
+    pub others: f64,
+}
+
+/// Streams between servers.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Streams {
+    /// Open at the end of the connect phase, both sides.
+    pub open: u64,
+    /// Handshakes that ended well in the measured phase.
+    pub handshakes: u64,
+    /// That failed.
+    pub failed: u64,
+    /// Resident memory of the system before the first stream, bytes.
+    pub memory_before_bytes: u64,
+    /// And with all of them open, before stanzas flow.
+    pub memory_open_bytes: u64,
+    /// At the end of the measured phase.
+    pub memory_end_bytes: u64,
+}
+
+/// Whether a run may be believed, and whether it kept its objective.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Why the figures must not be used; empty: they may be.
+    pub invalid: Vec<String>,
+    /// What did not hold: missing stanzas, a missed objective; empty: all held.
+    pub failed: Vec<String>,
+    /// It was ended by the user before its time.
+    pub interrupted: bool,
+}

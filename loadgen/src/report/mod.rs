@@ -1,0 +1,1 @@
+//! What a person, a script and a foreign program read of a run.
