@@ -1,5 +1,6 @@
 //! What is left of a run: everything that reports, files and comparisons know.
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -112,7 +113,7 @@ pub struct PhaseLengths {
     pub measure: f64,
 }
 
-/// What became of the stanzas scheduled in the measured phase. `scheduled = arrived + missing + unsent`.
+/// What became of the stanzas scheduled in the measured phase. `scheduled = arrived + missing + unsent + undecided`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Fan-outs (presence changes, messages).
@@ -123,20 +124,41 @@ pub struct Counts {
     pub arrived: u64,
     /// That had not come by the deadline; recorded at the deadline.
     pub missing: u64,
-    /// Never written: the run was interrupted, or the stream was gone.
+    /// Due, but never written, because the stream was gone; recorded at the deadline like a missing one.
     pub unsent: u64,
+    /// On their way when the run was interrupted, before their deadline; recorded nowhere.
+    pub undecided: u64,
     /// That came again.
     pub duplicated: u64,
-    /// That came after a later one of the same lane.
+    /// First arrivals after that of a stanza of the same lane with a higher number.
     pub reordered: u64,
-    /// That nobody of this run had sent, or to the wrong domain, or changed.
+    /// That nobody of this run had sent, or to the wrong domain, or changed; of the whole run, since they name no phase.
     pub foreign: u64,
     /// That came after their deadline (counted as missing, too).
     pub late: u64,
-    /// That came back as an error of the system under test.
+    /// That came back as an error of the system under test (counted as missing, too).
     pub bounced: u64,
     /// Bytes of the stanzas that arrived.
     pub bytes: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        let Self { departures, scheduled, arrived, missing, unsent, undecided, .. } = other;
+        self.departures += departures;
+        self.scheduled += scheduled;
+        self.arrived += arrived;
+        self.missing += missing;
+        self.unsent += unsent;
+        self.undecided += undecided;
+        let Self { duplicated, reordered, foreign, late, bounced, bytes, .. } = other;
+        self.duplicated += duplicated;
+        self.reordered += reordered;
+        self.foreign += foreign;
+        self.late += late;
+        self.bounced += bounced;
+        self.bytes += bytes;
+    }
 }
 
 /// Who used how much of the processor in the measured phase, seconds.

@@ -31,6 +31,24 @@ pub enum Series {
 }
 
 impl Series {
+    /// How many there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// All, in order of their declaration.
+    pub const ALL: [Self; 11] = [
+        Self::Recipient,
+        Self::First,
+        Self::Median,
+        Self::Last,
+        Self::Skew,
+        Self::Stressed,
+        Self::Neighbour,
+        Self::Transit,
+        Self::SendLag,
+        Self::Handshake,
+        Self::Hiccup,
+    ];
+
     /// Its name in files and tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -62,6 +80,12 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// How many there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// All, in order of time.
+    pub const ALL: [Self; 3] = [Self::Connect, Self::WarmUp, Self::Measure];
+
     /// Its name in files and tables.
     pub fn name(self) -> &'static str {
         match self {
