@@ -4,6 +4,8 @@
 pub const STREAMS: &str = "http://etherx.jabber.org/streams";
 /// Content of server-to-server streams. RFC 6120 §4.8.3.
 pub const SERVER: &str = "jabber:server";
+/// Content of the stream of an external component. XEP-0114 §3.
+pub const COMPONENT: &str = "jabber:component:accept";
 /// Server dialback. XEP-0220 §2.3.
 pub const DIALBACK: &str = "jabber:server:dialback";
 /// The dialback stream feature. XEP-0220 §2.3.

@@ -4,4 +4,5 @@
 //! believed, for the system that is played with has to prove itself to nobody here.
 
 pub mod authority;
+pub mod endpoint;
 pub mod zone;

@@ -1,5 +1,9 @@
 //! Values of attributes, as they stand and decoded.
 
+use alloc::string::String;
+
+use bumpalo::Bump;
+
 use super::references;
 use super::scratch::Value;
 
@@ -23,7 +27,7 @@ impl<'b> Attr<'b> {
     ///
     /// The scanner proved the bytes to be UTF-8 and the references to be sound. Bytes that are not UTF-8, which no
     /// scanner hands out, give an empty value.
-    pub fn decode<'a>(&self, arena: &'a bumpalo::Bump) -> &'a str
+    pub fn decode<'a>(&self, arena: &'a Bump) -> &'a str
     where
         'b: 'a,
     {
@@ -33,5 +37,9 @@ impl<'b> Attr<'b> {
         let out = arena.alloc_slice_fill_copy(self.raw.len(), 0);
         let len = references::decode_to(self.raw, out);
         core::str::from_utf8(&out[..len]).unwrap_or_default()
+    }
+    /// As [`Self::decode`], in a string of its own.
+    pub fn to_text(&self) -> String {
+        String::from(self.decode(&Bump::new()))
     }
 }

@@ -100,7 +100,7 @@ impl Condition {
     /// The condition in a peer's `<stream:error/>`; one that nobody knows is `undefined-condition`.
     ///
     /// COMPAT: servers of RFC 3920 times: `xml-not-well-formed` is what `not-well-formed` was called.
-    pub(super) fn of_peer(error: &Node) -> Self {
+    pub fn of_peer(error: &Node) -> Self {
         let child = error.children.iter().find(|child| child.namespace == ns::STREAM_ERRORS && child.name != "text");
         match child.map(|child| child.name.as_str()) {
             Some("xml-not-well-formed") => Self::NotWellFormed,

@@ -3,8 +3,6 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use bumpalo::Bump;
-
 use crate::address::{AddressError, Domain};
 use crate::ns;
 use crate::scan::tree::escape;
@@ -70,8 +68,7 @@ pub(super) enum Version {
 impl PeerHeader {
     /// COMPAT: Prosody answers a header without addresses with `from='' to=''`; an empty address is a missing one.
     pub(super) fn read(header: &Header<'_>) -> Self {
-        let arena = Bump::new();
-        let value = |attr: &Option<Attr<'_>>| attr.as_ref().map(|attr| String::from(attr.decode(&arena)));
+        let value = |attr: &Option<Attr<'_>>| attr.as_ref().map(Attr::to_text);
         let filled = |attr: &Option<Attr<'_>>| value(attr).filter(|value| !value.is_empty());
         let domain = |attr: &Option<Attr<'_>>| filled(attr).map(|name| Domain::parse(&name));
         Self {
