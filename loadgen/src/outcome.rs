@@ -60,6 +60,9 @@ pub struct Outcome {
     pub phases: PhaseLengths,
     /// How much, in the measured phase unless said otherwise.
     pub counts: Counts,
+    /// The part of it to or from a domain that was under stress on purpose.
+    #[serde(default)]
+    pub stressed: Counts,
     /// Processor time in the measured phase.
     pub processor: Processor,
     /// Streams.

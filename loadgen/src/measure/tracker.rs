@@ -98,7 +98,8 @@ pub struct Tracker {
     first_fan: u64,
     /// Used again, so that fan-outs allocate nothing.
     spare: Vec<Vec<u64>>,
-    counts: [Counts; Phase::COUNT],
+    /// Of lanes that are not, and of lanes that are, under stress.
+    counts: [[Counts; 2]; Phase::COUNT],
     foreign: u64,
     outstanding: u64,
 }
@@ -164,7 +165,9 @@ impl Tracker {
         let fan = self.first_fan + self.fans.len() as u64;
         for contact in contacts {
             let ticket = self.first_ticket + self.tickets.len() as u64;
-            numbers.push(self.lanes[contact.lane as usize].depart(ticket, due.phase));
+            let lane = &mut self.lanes[contact.lane as usize];
+            lane.is_stressed = due.class == Class::Stressed;
+            numbers.push(lane.depart(ticket, due.phase));
             self.tickets.push_back(Ticket { lane: contact.lane, state: State::Waiting, fan });
         }
         let recipients = contacts.len() as u32;
@@ -178,7 +181,7 @@ impl Tracker {
             series,
             latencies,
         });
-        let counts = &mut self.counts[due.phase as usize];
+        let counts = &mut self.counts[due.phase as usize][usize::from(due.class == Class::Stressed)];
         counts.departures += 1;
         counts.scheduled += u64::from(recipients);
         self.outstanding += u64::from(recipients);
@@ -219,7 +222,7 @@ impl Tracker {
     pub fn bounced(&mut self, lane: u32, number: u64) {
         match self.lanes.get(lane as usize) {
             Some(known) if !matches!(known.find(number), Found::Never) => {
-                self.counts[known.phase(number) as usize].bounced += 1;
+                self.counts[known.phase(number) as usize][usize::from(known.is_stressed)].bounced += 1;
             }
             _ => self.foreign += 1,
         }
@@ -268,7 +271,14 @@ impl Tracker {
 
     /// What became of the stanzas that were due in a phase, so far. Those on their way are in none of the sums, but in `scheduled`.
     pub fn counts(&self, phase: Phase) -> Counts {
-        Counts { foreign: self.foreign, ..self.counts[phase as usize] }
+        let [mut counts, stressed] = self.counts[phase as usize];
+        counts += stressed;
+        Counts { foreign: self.foreign, ..counts }
+    }
+
+    /// The part of [`Self::counts`] on the lanes of a domain under stress ([`Class::Stressed`]), foreign ones aside.
+    pub fn stressed(&self, phase: Phase) -> Counts {
+        self.counts[phase as usize][1]
     }
 
     fn series(&self, class: Class) -> Series {
@@ -297,7 +307,7 @@ impl Tracker {
 
     fn count_arrival(&mut self, arrival: Arrival, lane: u32, number: u64, bytes: u32) {
         let lane = &mut self.lanes[lane as usize];
-        let counts = &mut self.counts[lane.phase(number) as usize];
+        let counts = &mut self.counts[lane.phase(number) as usize][usize::from(lane.is_stressed)];
         match arrival {
             Arrival::InTime => counts.bytes += u64::from(bytes),
             Arrival::Late => counts.late += 1,
@@ -313,10 +323,11 @@ impl Tracker {
     fn settle(&mut self, ticket: u64, state: State, latency: u64, recorder: &mut Recorder) {
         let ticket = &mut self.tickets[(ticket - self.first_ticket) as usize];
         ticket.state = state;
-        self.lanes[ticket.lane as usize].open -= 1;
+        let lane = &mut self.lanes[ticket.lane as usize];
+        lane.open -= 1;
         self.outstanding -= 1;
         let fan = &mut self.fans[(ticket.fan - self.first_fan) as usize];
-        let counts = &mut self.counts[fan.phase as usize];
+        let counts = &mut self.counts[fan.phase as usize][usize::from(lane.is_stressed)];
         match state {
             State::Arrived => counts.arrived += 1,
             State::Late | State::Missing => counts.missing += 1,

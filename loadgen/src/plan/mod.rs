@@ -2,7 +2,25 @@
 //!
 //! A plan is the same on every machine for the same scenario, options and seed.
 
+use std::ops::Range;
 use std::time::Duration;
+
+use crate::measure::{Mode, Series};
+
+pub use options::{Basics, Direction, defaults};
+pub use problem::Problem;
+pub use scenario::Scenario;
+/// When stanzas depart, in order. See `timetable`.
+pub use timetable::Timetable;
+
+mod chance;
+mod crowd;
+mod draft;
+mod explain;
+mod options;
+mod problem;
+pub mod scenario;
+mod timetable;
 
 /// A domain of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,11 +133,6 @@ pub enum Load {
     Idle,
 }
 
-/// When stanzas depart, in order. See `timetable`.
-pub use timetable::Timetable;
-
-mod timetable;
-
 /// How long the parts of a run take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phases {
@@ -143,16 +156,19 @@ pub struct Transport {
 }
 
 /// Something that goes wrong on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disturbance {
     /// This remote domain stops reading when the measured phase begins.
     StopsReading(Party),
-    /// All streams of this remote domain vanish when the measured phase begins and are opened again after a pause.
+    /// All streams of these remote domains vanish when the measured phase begins. The `n`-th of `count` domains opens its streams again
+    /// `pause + over * n / count` after that.
     Vanishes {
-        /// Who.
-        domain: Party,
-        /// For how long.
+        /// Who: numbers of remote domains.
+        domains: Range<u32>,
+        /// How long the first is gone.
         pause: Duration,
+        /// Over which time they return, evenly; zero: all at once.
+        over: Duration,
     },
 }
 
@@ -178,7 +194,7 @@ pub struct Plan {
     pub remotes: u32,
     /// On the remote side.
     pub transport: Transport,
-    /// All domain pairs that stanzas cross.
+    /// All domain pairs that stanzas cross, or could: each has its stream, whether or not somebody sends.
     pub lanes: Vec<Lane>,
     /// Everyone who sends.
     pub senders: Vec<Sender>,
@@ -194,4 +210,32 @@ pub struct Plan {
     pub slo: Slo,
     /// All options, for the record.
     pub options: serde_json::Value,
+}
+
+impl Plan {
+    /// The series that the scenario is about: objectives and the bound of the send lag refer to it. None when nothing is timed.
+    ///
+    /// The last arrival of a fan-out for `fanout`; the neighbours when a domain is under stress; else each recipient, the transit of a closed loop,
+    /// or the handshakes.
+    pub fn main_series(&self) -> Option<Series> {
+        match &self.load {
+            Load::Idle => None,
+            Load::Connecting { .. } => Some(Series::Handshake),
+            Load::Saturating { .. } => Some(Series::Transit),
+            Load::Paced(_) if self.scenario == "fanout" => Some(Series::Last),
+            Load::Paced(timetable) => {
+                let is_neighbour = |departure: &Departure| departure.class == Class::Neighbour;
+                let has_neighbours = timetable.departures().iter().any(is_neighbour);
+                Some(if has_neighbours { Series::Neighbour } else { Series::Recipient })
+            }
+        }
+    }
+
+    /// How arrivals are recorded. Fan-outs are, if anybody has more than one contact.
+    pub fn mode(&self) -> Mode {
+        match self.load {
+            Load::Saturating { .. } => Mode::Closed,
+            _ => Mode::Open { fan_outs: self.senders.iter().any(|sender| sender.contacts.len() > 1) },
+        }
+    }
 }

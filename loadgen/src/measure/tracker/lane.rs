@@ -18,6 +18,8 @@ pub(super) struct Lane {
     measured_from: Option<u64>,
     /// Stanzas on their way.
     pub(super) open: u32,
+    /// It is the domain's under stress.
+    pub(super) is_stressed: bool,
     /// Numbers below `settled` that never came.
     missing: Missing,
 }

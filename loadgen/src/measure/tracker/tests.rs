@@ -150,6 +150,24 @@ fn stanzas_belong_to_the_phase_in_which_they_were_due() {
 }
 
 #[test]
+fn what_a_domain_under_stress_loses_is_counted_apart_as_well() {
+    let (mut tracker, mut recorder) = tracker(2);
+    for (lane, class) in [(0, Class::Stressed), (1, Class::Neighbour)] {
+        tracker.depart(Due { class, ..due(Duration::ZERO) }, &contacts(&[lane, lane]), &mut Vec::new());
+    }
+    for (lane, number) in [(0, 0), (1, 0), (1, 1), (0, 0)] {
+        tracker.arrive(lane, number, 450, MS, &mut recorder);
+    }
+    tracker.finish(2 * DEADLINE, &mut recorder);
+    let all = tracker.counts(Phase::Measure);
+    assert_eq!((all.departures, all.scheduled, all.arrived, all.missing, all.duplicated), (2, 4, 3, 1, 1));
+    let stressed = tracker.stressed(Phase::Measure);
+    assert_eq!((stressed.departures, stressed.scheduled, stressed.arrived, stressed.missing), (1, 2, 1, 1));
+    assert_eq!(stressed.duplicated, 1);
+    assert_eq!(figures(recorder, Series::Stressed), (2, 2_000));
+}
+
+#[test]
 fn closed_loop_records_transit_and_counts_what_is_in_flight() {
     let mut tracker = Tracker::new(2, DEADLINE, Mode::Closed);
     let mut recorder = Recorder::new(MS);

@@ -1,0 +1,115 @@
+//! Everything that can be measured: one variant per scenario, each a function from its options to a plan.
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::chance::Zipf;
+use super::draft::Draft;
+use super::options::Direction;
+use super::{Party, Plan, Problem};
+
+pub mod fanout;
+pub mod ietf;
+pub mod login_storm;
+pub mod message;
+pub mod mixed;
+pub mod streams;
+pub mod stress;
+#[cfg(test)]
+mod tests;
+
+/// A scenario with its options, as on the command line.
+#[derive(Clone, Debug, Subcommand, Serialize)]
+#[serde(tag = "scenario", rename_all = "kebab-case")]
+pub enum Scenario {
+    /// One presence change to many remote contacts: first, median and last arrival
+    Fanout(fanout::Options),
+    /// 67 presences/s: 20,000 users, 4 contacts, 3 changes an hour
+    IetfBasic(ietf::Options),
+    /// 333 presences/s: 20,000 users, 20 contacts, 3 changes an hour, many domains
+    IetfWide(ietf::Options),
+    /// 500 presences/s: 60,000 users, 10 contacts, 3 changes an hour
+    IetfPeering(ietf::Options),
+    /// 166,667 presences/s: 10,000,000 users, 10 contacts, 6 changes an hour
+    IetfXl(ietf::Options),
+    /// Messages: ping-pong, streams, or paced
+    Message(message::Options),
+    /// A share of all users logs in within a window: presence, probes, answers
+    LoginStorm(login_storm::Options),
+    /// The streams of 5,000 domains vanish and return, while neighbours go on
+    ReconnectStorm(streams::ReconnectStorm),
+    /// One domain has ten times its share: what do its neighbours notice?
+    HotDomain(stress::HotDomain),
+    /// One domain stops reading: what do its neighbours notice?
+    SlowPeer(stress::SlowPeer),
+    /// All streams open, nothing sent: memory per stream
+    Idle(streams::Idle),
+    /// Handshakes per second
+    Connect(streams::Connect),
+    /// A usual day: presence, logins, messages, avatars
+    Mixed(mixed::Options),
+}
+
+impl Scenario {
+    /// The plan.
+    ///
+    /// # Errors
+    /// [`Problem`]: the options contradict each other, or lead nowhere.
+    pub fn plan(&self) -> Result<Plan, Problem> {
+        match self {
+            Self::Fanout(options) => options.plan(),
+            Self::IetfBasic(options) => options.plan(&ietf::BASIC),
+            Self::IetfWide(options) => options.plan(&ietf::WIDE),
+            Self::IetfPeering(options) => options.plan(&ietf::PEERING),
+            Self::IetfXl(options) => options.plan(&ietf::XL),
+            Self::Message(options) => options.plan(),
+            Self::LoginStorm(options) => options.plan(),
+            Self::ReconnectStorm(options) => options.plan(),
+            Self::HotDomain(options) => options.plan(),
+            Self::SlowPeer(options) => options.plan(),
+            Self::Idle(options) => options.plan(),
+            Self::Connect(options) => options.plan(),
+            Self::Mixed(options) => options.plan(),
+        }
+    }
+
+    /// The rates that the options imply, with their formulas, so that they can be checked by hand.
+    pub(super) fn formula(&self) -> Vec<String> {
+        match self {
+            Self::Fanout(options) => options.formula(),
+            Self::IetfBasic(options) => options.formula(&ietf::BASIC),
+            Self::IetfWide(options) => options.formula(&ietf::WIDE),
+            Self::IetfPeering(options) => options.formula(&ietf::PEERING),
+            Self::IetfXl(options) => options.formula(&ietf::XL),
+            Self::Message(options) => options.formula(),
+            Self::LoginStorm(options) => options.formula(),
+            Self::ReconnectStorm(options) => options.formula(),
+            Self::HotDomain(options) => options.formula(),
+            Self::SlowPeer(options) => options.formula(),
+            Self::Idle(options) => options.formula(),
+            Self::Connect(options) => options.formula(),
+            Self::Mixed(options) => options.formula(),
+        }
+    }
+}
+
+/// The lanes between local domain 0 and a remote domain.
+fn lanes(draft: &mut Draft<'_>, direction: Direction, remote: u32) -> Vec<u32> {
+    let (local, remote) = (Party::Local(0), Party::Remote(remote));
+    match direction {
+        Direction::Out => vec![draft.lane(local, remote)],
+        Direction::In => vec![draft.lane(remote, local)],
+        Direction::Both => vec![draft.lane(local, remote), draft.lane(remote, local)],
+    }
+}
+
+/// How much the most popular domains get.
+fn shares(zipf: &Zipf) -> String {
+    let percent = |domains| zipf.head(domains) * 100.0;
+    format!(
+        "shares of the domains (Zipf): first {:.1} %, first 10 {:.1} %, first 100 {:.1} %",
+        percent(1),
+        percent(10),
+        percent(100)
+    )
+}
