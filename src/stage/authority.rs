@@ -1,7 +1,9 @@
 //! A certificate authority that lives as long as what is played.
 
 use anyhow::Context;
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
+};
 use ringgate_proto::address::Domain;
 
 use crate::tls::{CertifiedKeyFiles, Identity, Roots, Store};
@@ -20,6 +22,7 @@ impl Authority {
     pub fn new() -> anyhow::Result<Self> {
         let key = KeyPair::generate().context("a key for the authority")?;
         let mut params = CertificateParams::default();
+        expire(&mut params);
         params.distinguished_name.push(DnType::CommonName, "ringgate stage");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).context("the authority")?.pem();
@@ -36,8 +39,8 @@ impl Authority {
         Roots::Pem(self.certificate.clone().into_bytes())
     }
 
-    /// Certificate and key for these domains, in one PEM text; for servers only, as public authorities issue them since
-    /// 2026.
+    /// Certificate and key for these domains, in one PEM text, for both purposes. COMPAT: ejabberd 23.01: refuses SASL
+    /// EXTERNAL by a certificate for servers only, as public authorities issue them since 2026.
     ///
     /// # Errors
     /// A name that no certificate can have.
@@ -45,7 +48,8 @@ impl Authority {
         let key = KeyPair::generate().context("a key")?;
         let names: Vec<String> = domains.iter().map(|domain| domain.as_ascii().to_owned()).collect();
         let mut params = CertificateParams::new(names).context("names of a certificate")?;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        expire(&mut params);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(&key, &self.issuer).context("a certificate")?;
         Ok(format!("{}{}", certificate.pem(), key.serialize_pem()))
     }
@@ -67,4 +71,10 @@ impl Authority {
         let identities = domains.iter().map(|domain| self.identity(std::slice::from_ref(domain)));
         Ok(Store::load(identities.collect::<anyhow::Result<_>>()?, self.roots(), None)?)
     }
+}
+
+/// Sets when a certificate expires. COMPAT: ejabberd 23.01: sets a timer for it, which Erlang refuses beyond 292 years;
+/// rcgen's own is the year 4096.
+fn expire(params: &mut CertificateParams) {
+    params.not_after = date_time_ymd(2100, 1, 1);
 }

@@ -38,6 +38,20 @@ impl Zone {
     /// # Errors
     /// No port or no thread.
     pub fn serve(places: HashMap<Domain, Place>) -> io::Result<Self> {
+        Self::answer_with(places, target)
+    }
+
+    /// As [`Self::serve`], but SRV targets are the addresses themselves, written as names: `192.0.2.1.`. COMPAT: ejabberd
+    /// 23.01: asks this server for SRV records, but the C library for addresses, and that knows no server on any port but 53;
+    /// it understands a number.
+    ///
+    /// # Errors
+    /// As [`Self::serve`].
+    pub fn serve_numeric(places: HashMap<Domain, Place>) -> io::Result<Self> {
+        Self::answer_with(places, numeric_target)
+    }
+
+    fn answer_with(places: HashMap<Domain, Place>, target: Target) -> io::Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_read_timeout(Some(Duration::from_millis(50)))?;
         let address = socket.local_addr()?;
@@ -47,7 +61,7 @@ impl Zone {
             let mut buffer = [0; 1232];
             while !stopped.load(Ordering::Relaxed) {
                 let Ok((count, peer)) = socket.recv_from(&mut buffer) else { continue };
-                if let Some(reply) = answer(&places, &buffer[..count]) {
+                if let Some(reply) = answer(&places, target, &buffer[..count]) {
                     // A lost reply is asked for again.
                     let _ = socket.send_to(&reply, peer);
                 }
@@ -67,13 +81,15 @@ impl Drop for Zone {
     }
 }
 
-fn answer(places: &HashMap<Domain, Place>, query: &[u8]) -> Option<Vec<u8>> {
+fn answer(places: &HashMap<Domain, Place>, target: Target, query: &[u8]) -> Option<Vec<u8>> {
     let query = Message::from_vec(query).ok()?;
     let question = query.queries.first()?.clone();
     let mut reply = Message::new(query.metadata.id, MessageType::Response, OpCode::Query);
     reply.metadata.recursion_available = true;
+    // RFC 1035 §4.1.1: copied. Erlang's resolver drops an answer without it.
+    reply.metadata.recursion_desired = query.metadata.recursion_desired;
     let name = question.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
-    match records(places, &name, question.query_type(), question.name()) {
+    match records(places, target, &name, question.query_type(), question.name()) {
         Some(records) => records.into_iter().for_each(|record| {
             reply.add_answer(record);
         }),
@@ -84,7 +100,13 @@ fn answer(places: &HashMap<Domain, Place>, query: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The records of a name; `None` when there is no such name.
-fn records(places: &HashMap<Domain, Place>, name: &str, kind: RecordType, owner: &Name) -> Option<Vec<Record>> {
+fn records(
+    places: &HashMap<Domain, Place>,
+    target: Target,
+    name: &str,
+    kind: RecordType,
+    owner: &Name,
+) -> Option<Vec<Record>> {
     let (service, domain) = match name.split_once("._tcp.") {
         Some((service, domain)) => (Some(service), domain),
         None => (None, name),
@@ -102,7 +124,18 @@ fn records(places: &HashMap<Domain, Place>, name: &str, kind: RecordType, owner:
     Some(data.into_iter().map(|data| Record::from_rdata(owner.clone(), TTL_SECONDS, data)).collect())
 }
 
+/// Makes the SRV record of a place that belongs to the domain of this name.
+type Target = fn(&Place, &str) -> RData;
+
 fn target(place: &Place, domain: &str) -> RData {
-    let host = Name::from_ascii(format!("{domain}.")).unwrap_or_else(|_| Name::root());
+    service(place, domain)
+}
+
+fn numeric_target(place: &Place, _domain: &str) -> RData {
+    service(place, &place.address.ip().to_string())
+}
+
+fn service(place: &Place, host: &str) -> RData {
+    let host = Name::from_ascii(format!("{host}.")).unwrap_or_else(|_| Name::root());
     RData::SRV(SRV::new(0, 0, place.address.port(), host))
 }
