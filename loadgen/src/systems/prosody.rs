@@ -1,0 +1,84 @@
+//! Prosody as the thing that relays: s2s on one side, the local domains as components (XEP-0114) on the other.
+
+use std::fmt::Write;
+
+use super::install::{Need, Source};
+use super::process::{self, Pinned, Process};
+use super::{Attachment, Running, SERVER_NAME, Setup, secret};
+
+/// What it takes: without lua-unbound Prosody asks only the name servers of the whole machine.
+pub const NEEDS: Need = Need { program: "prosody", source: Source::Debian(&["prosody", "lua-unbound"]) };
+
+/// Starts it; whatever the cores, it has one thread.
+///
+/// # Errors
+/// It is not installed, or does not start.
+pub fn start(setup: &Setup<'_>) -> anyhow::Result<Running> {
+    let found = NEEDS.find()?;
+    let [public, public_direct_tls, component] = process::free_ports()?;
+    let secret = secret();
+    process::write(setup.scratch, "prosody.pem", &setup.authority.sign(setup.locals)?)?;
+    process::write(setup.scratch, "root.pem", setup.authority.root_pem())?;
+    let mut config = global(setup, [public.port(), public_direct_tls.port(), component.port()]);
+    for domain in setup.locals {
+        write!(config, "Component \"{domain}\"\n  component_secret = \"{secret}\"\n", domain = domain.as_ascii())?;
+    }
+    let config = process::write(setup.scratch, "prosody.cfg.lua", &config)?;
+    let mut program = Pinned::new(&found.path, setup.cores);
+    program.command().args(["-F", "--config"]).arg(config);
+    let process = Process::start("prosody", program, setup.scratch, &[public, public_direct_tls, component])?;
+    let public_direct_tls = Some(public_direct_tls);
+    Ok(Running {
+        name: "prosody",
+        version: found.version,
+        attachment: Attachment::Server { public, public_direct_tls, component, secret },
+        process: Some(process),
+    })
+}
+
+/// Everything but the components. Debian's own configuration throttles streams between servers (`limits`) and has modules
+/// that cost time per stanza; here is nothing but federation. libunbound asks no loopback address, and answers `test.`
+/// itself, unless told otherwise.
+fn global(setup: &Setup<'_>, [public, direct, component]: [u16; 3]) -> String {
+    let dialback = setup.transport.dialback;
+    format!(
+        r#"
+run_as_root = true
+daemonize = false
+data_path = "{scratch}/data"
+certificates = "{scratch}/none"
+log = {{ {{ levels = {{ min = "warn" }}, to = "console" }} }}
+modules_enabled = {{ "saslauth", "tls"{module} }}
+modules_disabled = {{ "c2s", "offline" }}
+authentication = "internal_hashed"
+storage = "memory"
+interfaces = {{ "127.0.0.1" }}
+component_interfaces = {{ "127.0.0.1" }}
+c2s_ports = {{ }}
+c2s_direct_tls_ports = {{ }}
+s2s_ports = {{ {public} }}
+s2s_direct_tls_ports = {{ {direct} }}
+component_ports = {{ {component} }}
+s2s_require_encryption = true
+s2s_secure_auth = {secure_auth}
+use_ipv6 = false
+network_settings = {{ tcp_backlog = 4096, nagle = false }}
+ssl = {{
+  cafile = "{scratch}/root.pem", capath = "/nonexistent";
+  certificate = "{scratch}/prosody.pem", key = "{scratch}/prosody.pem";
+}}
+unbound = {{
+  resolvconf = false; hoststxt = false; forward = "{address}@{port}";
+  options = {{
+    ["do-not-query-localhost:"] = "no"; ["local-zone:"] = "test. transparent"; ["module-config:"] = "iterator";
+  }};
+}}
+VirtualHost "{SERVER_NAME}"
+"#,
+        scratch = setup.scratch.display(),
+        module = if dialback { r#", "dialback""# } else { "" },
+        secure_auth = !dialback,
+        address = setup.dns.ip(),
+        port = setup.dns.port(),
+    )
+}

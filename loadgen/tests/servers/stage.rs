@@ -1,0 +1,154 @@
+//! One local and one remote domain around a server that relays, each played by hand.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use loadgen::plan::{Party, Transport};
+use loadgen::systems::{Running, Setup};
+use loadgen::world;
+use ringgate::stage::authority::Authority;
+use ringgate::stage::zone::{Place, Zone};
+use ringgate::tls::{Session, Store};
+use ringgate_proto::address::Domain;
+use ringgate_proto::gate::TlsClient;
+use sha1::{Digest, Sha1};
+
+use crate::remote::Remote;
+use crate::wire::{Wire, attribute};
+
+pub(crate) const LOCAL: &str = "l0.local.test";
+pub(crate) const REMOTE: &str = "r0.remote.test";
+pub(crate) const HEADER: &str = "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' \
+     xmlns:db='jabber:server:dialback' version='1.0'";
+pub(crate) const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
+pub(crate) const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+
+pub(crate) struct Stage {
+    scratch: PathBuf,
+    authority: Authority,
+    store: Store,
+    locals: Vec<Domain>,
+    zone: Zone,
+    /// What the remote domain is told, whichever stream the server opens for it.
+    pub(crate) remote: Remote,
+    /// Where a relay finds the backend.
+    pub(crate) backend: TcpListener,
+    pub(crate) transport: Transport,
+}
+
+impl Stage {
+    pub(crate) fn new(name: &str, transport: Transport) -> Self {
+        let scratch = std::env::temp_dir().join(format!("loadgen-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&scratch).unwrap();
+        let authority = Authority::new().unwrap();
+        let backend = TcpListener::bind("127.0.0.1:0").unwrap();
+        let domain = world::domain(Party::Remote(0));
+        let store = authority.store(std::slice::from_ref(&domain)).unwrap();
+        let remote = Remote::listen(transport, store.clone());
+        let place = Place { address: remote.address, direct_tls: transport.direct_tls };
+        let zone = Zone::serve_numeric(HashMap::from([(domain, place)])).unwrap();
+        let locals = vec![world::domain(Party::Local(0)), world::domain(Party::Local(1))];
+        Self { scratch, authority, store, locals, zone, remote, backend, transport }
+    }
+
+    pub(crate) fn setup(&self) -> Setup<'_> {
+        Setup {
+            scratch: &self.scratch,
+            cores: &[0],
+            locals: &self.locals,
+            authority: &self.authority,
+            dns: self.zone.address,
+            backend: self.backend.local_addr().unwrap(),
+            transport: self.transport,
+        }
+    }
+
+    /// TLS of the remote domain towards the local one.
+    pub(crate) fn client(&self) -> Session {
+        let local = world::domain(Party::Remote(0));
+        let names = TlsClient { server_name: self.locals[0].clone(), local, alpn: self.transport.direct_tls };
+        self.store.client(&names, false).unwrap()
+    }
+
+    /// The remote domain connects, and has a stream that may carry stanzas.
+    pub(crate) fn open_inbound(&self, running: &Running) -> Wire {
+        let (starttls, direct) = crate::public(running);
+        let header = format!("<?xml version='1.0'?>{HEADER} from='{REMOTE}' to='{LOCAL}'>");
+        let mut wire = if self.transport.direct_tls {
+            Wire::connect(direct.unwrap())
+        } else {
+            let mut wire = Wire::connect(starttls);
+            wire.say(&header);
+            wire.hear("</stream:features>");
+            wire.say(&format!("<starttls xmlns='{TLS}'/>"));
+            wire.hear("<proceed");
+            wire.hear("/>");
+            wire
+        };
+        wire.secure(self.client());
+        wire.say(&header);
+        let features = wire.hear("</stream:features>");
+        if self.transport.dialback {
+            wire.say(&format!("<db:result from='{REMOTE}' to='{LOCAL}'>key</db:result>"));
+            wire.hear("<db:result");
+            let answer = wire.hear(">");
+            assert_eq!(attribute(&answer, "type"), "valid", "{answer}");
+            if !answer.ends_with("/>") {
+                wire.hear("</db:result>");
+            }
+            return wire;
+        }
+        assert!(features.contains(">EXTERNAL<"), "{features}");
+        wire.say(&format!("<auth xmlns='{SASL}' mechanism='EXTERNAL'>=</auth>"));
+        wire.hear("<success");
+        wire.hear("/>");
+        wire.say(&header);
+        wire.hear("<stream:features");
+        wire.hear(">");
+        wire
+    }
+
+    /// Accepts what a relay makes of the connection of a remote domain, and answers the stream header.
+    pub(crate) fn accept_backend(&self) -> Wire {
+        let mut wire = Wire::new(self.backend.accept().unwrap().0);
+        let header = wire.hear("<stream:stream");
+        assert!(header.starts_with('<'), "something before the stream: {header}");
+        wire.hear(">");
+        wire.say(&format!("<?xml version='1.0'?>{HEADER} id='b' from='{LOCAL}' to='{REMOTE}'><stream:features/>"));
+        wire
+    }
+
+    /// The header that opens an inbound stream.
+    pub(crate) fn header() -> String {
+        format!("<?xml version='1.0'?>{HEADER} from='{REMOTE}' to='{LOCAL}'>")
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("configuration and logs: {}", self.scratch.display());
+            return;
+        }
+        // What is left in the directory for temporary files is the system's to remove.
+        let _ = std::fs::remove_dir_all(&self.scratch);
+    }
+}
+
+/// The local domain's component. XEP-0114 §3.
+pub(crate) fn component(running: &Running) -> Wire {
+    let (address, secret) = crate::component(running);
+    let mut wire = Wire::connect(address);
+    wire.say(&format!(
+        "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' to='{LOCAL}'>"
+    ));
+    wire.hear("<stream:stream");
+    let header = wire.hear(">");
+    let digest = Sha1::digest(format!("{}{secret}", attribute(&header, "id")));
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    wire.say(&format!("<handshake>{digest}</handshake>"));
+    let answer = wire.hear(">");
+    assert!(answer.contains("handshake"), "{answer}");
+    wire
+}
