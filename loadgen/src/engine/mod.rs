@@ -1,1 +1,34 @@
 //! Makes a plan happen: one executor per core, streams between servers, the schedule.
+//!
+//! ```text
+//!   Stage::set ──▶ (the system is configured and started) ──▶ Stage::run ──▶ Measured
+//!   listeners,                                      conductor: phases, processor time, progress
+//!   certificates, DNS                               cores: streams, departures, arrivals
+//! ```
+//!
+//! Domains are dealt out to the engine's cores; a domain's connections, and the judgement of what its users send, are on its
+//! core. What arrives elsewhere is handed over in batches, with the time of its arrival; with one core nothing is.
+//!
+//! *Send lag* is the time from when a stanza was due until the kernel had taken its last byte. An *arrival* is timed when the
+//! read that brought it is begun to be dealt with.
+
+mod core;
+mod hex;
+mod live;
+mod run;
+mod scene;
+mod shared;
+mod socket;
+mod stage;
+mod stanza;
+
+pub use live::{Glimpse, Live};
+pub use run::{Measured, SystemWatch};
+pub use stage::Stage;
+
+/// Processor time that the calling thread has used; zero where the kernel does not say.
+fn thread_time() -> std::time::Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split(' ').next().and_then(|first| first.parse().ok());
+    std::time::Duration::from_nanos(nanos.unwrap_or(0))
+}

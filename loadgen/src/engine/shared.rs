@@ -46,6 +46,11 @@ impl Inbox {
         self.queue.pop()
     }
 
+    /// Whether there is something to take.
+    pub(super) fn has_batches(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// Says that the core is about to sleep; `false`: it must not, there is something.
     pub(super) fn fall_asleep(&self) -> bool {
         self.is_asleep.store(true, Ordering::SeqCst);

@@ -1,0 +1,133 @@
+//! One connection: its endpoint, and what waits to be written.
+
+use std::time::Duration;
+
+use ringgate::ring::SocketId;
+use ringgate::stage::endpoint::Endpoint;
+
+use crate::engine::scene::Side;
+
+/// How a connection came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A peer connected to us.
+    Accepted(Side),
+    /// One of the streams that stay open; index in the core's links.
+    Link(u32),
+    /// One of many, to be measured; its lane.
+    Trial(u32),
+}
+
+/// Where a connection is.
+///
+/// ```text
+///   opened ──▶ Connecting ──▶ Negotiating ──▶ Ready ──▶ Closing ──▶ gone
+///   accepted ────────────────────┘                         ▲
+///                  any, by an end, an error or a wish ─────┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// TCP is not up yet.
+    Connecting,
+    /// The stream is not.
+    Negotiating,
+    /// Stanzas flow.
+    Ready,
+    /// The last bytes go out, then the peer's end is awaited.
+    Closing,
+}
+
+/// A stanza that waits to be written, or for the kernel to take it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    pub(super) lane: u32,
+    pub(super) number: u32,
+    /// When it was due.
+    pub(super) due: Duration,
+}
+
+/// One connection.
+pub(super) struct Conn {
+    pub(super) id: SocketId,
+    pub(super) endpoint: Box<Endpoint>,
+    pub(super) origin: Origin,
+    pub(super) phase: Phase,
+    /// When it was opened, or accepted.
+    pub(super) since: Duration,
+    /// Stanzas for the next record.
+    pub(super) plain: Vec<u8>,
+    /// Where records end in `plain`; what is behind the last end is one record as well.
+    pub(super) records: Vec<usize>,
+    /// The stanzas in `plain`.
+    pub(super) written: Vec<Written>,
+    /// The stanzas among the bytes that the kernel has not taken yet.
+    pub(super) taking: Vec<Written>,
+    /// Bytes for the peer, behind those that the ring still sends.
+    pub(super) out: Vec<u8>,
+    /// Among those to be flushed at the end of the turn.
+    pub(super) is_dirty: bool,
+}
+
+impl Conn {
+    pub(super) fn new(id: SocketId, endpoint: Endpoint, origin: Origin, phase: Phase, since: Duration) -> Self {
+        Self {
+            id,
+            endpoint: Box::new(endpoint),
+            origin,
+            phase,
+            since,
+            plain: Vec::new(),
+            records: Vec::new(),
+            written: Vec::new(),
+            taking: Vec::new(),
+            out: Vec::new(),
+            is_dirty: false,
+        }
+    }
+
+    /// Encrypts what was written, one run of records for each end that was marked.
+    pub(super) fn seal(&mut self) -> Result<(), ringgate::stage::endpoint::Broken> {
+        let mut start = 0;
+        for end in self.records.drain(..).chain([self.plain.len()]) {
+            if start < end {
+                self.endpoint.send(&self.plain[start..end], &mut self.out)?;
+                start = end;
+            }
+        }
+        self.plain.clear();
+        self.taking.append(&mut self.written);
+        Ok(())
+    }
+}
+
+/// The connections of a core, by the ring's names.
+#[derive(Default)]
+pub(super) struct Conns {
+    by_slot: Vec<Option<Conn>>,
+}
+
+impl Conns {
+    pub(super) fn insert(&mut self, conn: Conn) {
+        let slot = conn.id.index();
+        if slot >= self.by_slot.len() {
+            self.by_slot.resize_with(slot + 1, || None);
+        }
+        self.by_slot[slot] = Some(conn);
+    }
+
+    pub(super) fn get(&self, id: SocketId) -> Option<&Conn> {
+        self.by_slot.get(id.index())?.as_ref().filter(|conn| conn.id == id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: SocketId) -> Option<&mut Conn> {
+        self.by_slot.get_mut(id.index())?.as_mut().filter(|conn| conn.id == id)
+    }
+
+    pub(super) fn remove(&mut self, id: SocketId) -> Option<Conn> {
+        self.by_slot.get_mut(id.index())?.take_if(|conn| conn.id == id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Conn> {
+        self.by_slot.iter().flatten()
+    }
+}

@@ -1,0 +1,196 @@
+//! What is due: departures of the timetable, or what keeps the windows of the lanes full.
+
+use std::time::Duration;
+
+use ringgate::ring::SocketId;
+
+use super::Core;
+use super::conn::{Phase as ConnPhase, Written};
+use super::sending::WAITING_BYTES;
+use crate::engine::scene::Scene;
+use crate::engine::stanza::{Label, PRIMER};
+use crate::measure::{Due, Phase};
+use crate::plan::{Class, Departure, Load, Stanza, StanzaKind};
+
+/// Stanzas that are written in one turn, at most: then they are sent, and what has come meanwhile is read.
+const TURN_STANZAS: usize = 1_024;
+
+/// When this core's senders send.
+pub(super) struct Schedule {
+    /// Begin of the measured phase.
+    pub(super) measured_from: Duration,
+    /// Its planned end.
+    pub(super) end: Duration,
+    begin: Duration,
+    /// Open loop: this core's departures, by their index in the timetable.
+    departures: Vec<u32>,
+    next: usize,
+    /// Closed loop: lanes whose windows may have room.
+    roomy: Vec<u32>,
+    is_roomy: Vec<bool>,
+    /// By lane: its sender.
+    senders: Vec<u32>,
+    numbers: Vec<u64>,
+}
+
+impl Schedule {
+    pub(super) fn new(scene: &Scene, core: usize) -> Self {
+        let plan = &scene.plan;
+        let is_here = |sender: u32| {
+            let contacts = plan.senders.get(sender as usize).map(|sender| &sender.contacts);
+            contacts.and_then(|contacts| contacts.first()).is_some_and(|contact| scene.sender(contact.lane) == core)
+        };
+        let departures = match &plan.load {
+            Load::Paced(timetable) => {
+                let all = timetable.departures().iter().enumerate();
+                all.filter(|(_, departure)| is_here(departure.sender)).map(|(index, _)| index as u32).collect()
+            }
+            _ => Vec::new(),
+        };
+        let mut senders = Vec::new();
+        if matches!(plan.load, Load::Saturating { .. }) {
+            senders = vec![u32::MAX; plan.lanes.len()];
+            for (index, sender) in plan.senders.iter().enumerate() {
+                if let Some(contact) = sender.contacts.first().filter(|contact| scene.sender(contact.lane) == core) {
+                    senders[contact.lane as usize] = index as u32;
+                }
+            }
+        }
+        Self {
+            measured_from: Duration::MAX,
+            end: Duration::MAX,
+            begin: Duration::MAX,
+            departures,
+            next: 0,
+            roomy: Vec::new(),
+            is_roomy: vec![false; senders.len()],
+            senders,
+            numbers: Vec::new(),
+        }
+    }
+
+    /// The conductor has said when.
+    pub(super) fn begin_at(&mut self, begin: Duration, scene: &Scene) {
+        self.begin = begin;
+        self.measured_from = begin + scene.plan.phases.warm_up;
+        self.end = self.measured_from + scene.plan.phases.measure;
+        self.widen_all();
+    }
+
+    /// Some lane's window may have room.
+    pub(super) fn widen(&mut self, lane: u32) {
+        if let Some(is_roomy) = self.is_roomy.get_mut(lane as usize).filter(|is_roomy| !**is_roomy) {
+            *is_roomy = true;
+            self.roomy.push(lane);
+        }
+    }
+
+    /// Any lane's may.
+    pub(super) fn widen_all(&mut self) {
+        for lane in 0..self.senders.len() as u32 {
+            if self.senders[lane as usize] != u32::MAX {
+                self.widen(lane);
+            }
+        }
+    }
+
+    /// When the next departure is due; `None`: the timetable is at its end.
+    pub(super) fn next_due(&self, scene: &Scene) -> Option<Duration> {
+        self.peek(scene).map(|(_, at)| at)
+    }
+
+    fn peek<'a>(&self, scene: &'a Scene) -> Option<(&'a Departure, Duration)> {
+        let Load::Paced(timetable) = &scene.plan.load else { return None };
+        let index = *self.departures.get(self.next)?;
+        let departure = &timetable.departures()[index as usize];
+        Some((departure, self.begin.saturating_add(departure.at)))
+    }
+}
+
+impl Core {
+    /// Writes what is due.
+    pub(super) fn depart(&mut self) {
+        match self.scene.plan.load {
+            Load::Paced(_) => self.depart_by_clock(),
+            Load::Saturating { window, per_record, stanza } => self.fill_windows(window, per_record, stanza),
+            Load::Connecting { .. } | Load::Idle => {}
+        }
+    }
+
+    fn depart_by_clock(&mut self) {
+        let scene = std::sync::Arc::clone(&self.scene);
+        let (mut room, end) = (TURN_STANZAS, self.end());
+        while let Some((departure, at)) = self.schedule.peek(&scene) {
+            if at > self.now || at >= end || room == 0 {
+                return;
+            }
+            self.schedule.next += 1;
+            let sender = &scene.plan.senders[departure.sender as usize];
+            let due = Due { at, phase: self.phase(at), class: departure.class };
+            let mut numbers = std::mem::take(&mut self.schedule.numbers);
+            self.tracker.depart(due, &sender.contacts, &mut numbers);
+            for (contact, number) in sender.contacts.iter().zip(&numbers) {
+                let label = Label { lane: contact.lane, number: *number as u32 };
+                self.write(label, departure.stanza, (sender.user, contact.user), at);
+            }
+            room = room.saturating_sub(sender.contacts.len());
+            self.schedule.numbers = numbers;
+        }
+    }
+
+    fn fill_windows(&mut self, window: u32, per_record: u32, stanza: Stanza) {
+        if self.now >= self.end() || self.now < self.schedule.begin {
+            return;
+        }
+        let scene = std::sync::Arc::clone(&self.scene);
+        let mut roomy = std::mem::take(&mut self.schedule.roomy);
+        for lane in roomy.drain(..) {
+            self.schedule.is_roomy[lane as usize] = false;
+            let sender = &scene.plan.senders[self.schedule.senders[lane as usize] as usize];
+            let Some(id) = self.links.ready(lane) else { continue };
+            while self.tracker.in_flight(lane) + per_record <= window {
+                let due = Due { at: self.now, phase: self.phase(self.now), class: Class::Plain };
+                for _ in 0..per_record {
+                    let mut numbers = std::mem::take(&mut self.schedule.numbers);
+                    self.tracker.depart(due, &sender.contacts[..1], &mut numbers);
+                    let label = Label { lane, number: numbers[0] as u32 };
+                    self.schedule.numbers = numbers;
+                    self.write(label, stanza, (sender.user, sender.contacts[0].user), self.now);
+                }
+                if let Some(conn) = self.conns.get_mut(id) {
+                    conn.records.push(conn.plain.len());
+                }
+            }
+        }
+        roomy.append(&mut self.schedule.roomy);
+        self.schedule.roomy = roomy;
+    }
+
+    /// Writes a stanza that has departed, to be sent at the end of the turn.
+    fn write(&mut self, label: Label, stanza: Stanza, users: (u32, u32), due: Duration) {
+        let link = self.links.ready(label.lane);
+        let conn = link.and_then(|id| self.conns.get_mut(id));
+        match conn.filter(|conn| conn.phase == ConnPhase::Ready && conn.plain.len() < WAITING_BYTES) {
+            Some(conn) => {
+                self.scene.book.write(label, stanza, users.0, users.1, &mut conn.plain);
+                conn.written.push(Written { lane: label.lane, number: label.number, due });
+                let id = conn.id;
+                self.touch(id);
+            }
+            None => self.tracker.unsent(label.lane, label.number.into(), &mut self.recorder),
+        }
+    }
+
+    /// Writes the primer of a lane, which nobody counts.
+    pub(super) fn prime(&mut self, lane: u32, id: SocketId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let stanza = Stanza { kind: StanzaKind::Presence, bytes: 0 };
+        self.scene.book.write(Label { lane, number: PRIMER }, stanza, 0, 0, &mut conn.plain);
+        self.touch(id);
+    }
+
+    /// The phase in which something that is due now belongs, for what is counted by phase.
+    pub(super) fn is_measured(&self) -> bool {
+        self.phase(self.now) == Phase::Measure && self.now < self.end()
+    }
+}

@@ -1,0 +1,99 @@
+//! The end of a turn: one run of records and one send for each connection that has something.
+
+use ringgate::ring::{Sent, SocketId};
+
+use super::Core;
+use super::conn::{Phase, Written};
+use crate::measure::Series;
+use crate::plan::Load;
+
+/// Bytes that wait for a peer that does not read; further stanzas for it are never written.
+pub(super) const WAITING_BYTES: usize = 64 << 20;
+/// Buffers that are kept for reuse, and the largest of them.
+const SPARE_BUFFERS: usize = 64;
+const SPARE_BYTES: usize = 256 << 10;
+
+impl Core {
+    /// Notes that a connection has something to send.
+    pub(super) fn touch(&mut self, id: SocketId) {
+        if let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.is_dirty) {
+            conn.is_dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    pub(super) fn flush(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for id in dirty.drain(..) {
+            if let Some(conn) = self.conns.get_mut(id) {
+                conn.is_dirty = false;
+                self.transmit(id);
+            }
+        }
+        // Whatever was touched meanwhile (a connection that broke) comes with the next turn.
+        dirty.append(&mut self.dirty);
+        self.dirty = dirty;
+    }
+
+    /// Encrypts and sends what a connection has, unless the ring still sends.
+    fn transmit(&mut self, id: SocketId) {
+        if self.ring.is_sending(id) {
+            return;
+        }
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if conn.phase == Phase::Connecting {
+            return;
+        }
+        if conn.out.capacity() == 0 {
+            conn.out = self.spare.pop().unwrap_or_default();
+        }
+        if let Err(broken) = conn.seal() {
+            return self.ended(id, &broken.cause.to_string());
+        }
+        if conn.out.is_empty() {
+            let empty = std::mem::take(&mut conn.out);
+            self.recycle(empty);
+            return self.may_close(id);
+        }
+        let out = std::mem::take(&mut conn.out);
+        match self.ring.send(id, out) {
+            Sent::Done(buffer) => {
+                self.recycle(buffer);
+                self.taken(id);
+            }
+            Sent::Pending => {}
+            Sent::Busy(bytes) => conn.out = bytes,
+            Sent::Failed(error) => self.ended(id, &error.to_string()),
+        }
+    }
+
+    /// The ring has sent what it had to keep.
+    pub(super) fn sent(&mut self, id: SocketId, buffer: Vec<u8>) {
+        self.recycle(buffer);
+        self.taken(id);
+        self.touch(id);
+    }
+
+    /// The kernel has taken all bytes: that is when their stanzas count as sent.
+    fn taken(&mut self, id: SocketId) {
+        let is_paced = matches!(self.scene.plan.load, Load::Paced(_));
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if is_paced && !conn.taking.is_empty() {
+            let now = self.shared.now();
+            let measured_from = self.schedule.measured_from;
+            for Written { due, .. } in conn.taking.iter() {
+                let phase = if *due < measured_from { crate::measure::Phase::WarmUp } else { crate::measure::Phase::Measure };
+                self.recorder.record(Series::SendLag, phase, now.saturating_sub(*due));
+            }
+        }
+        conn.taking.clear();
+        self.may_close(id);
+    }
+
+    fn recycle(&mut self, mut buffer: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BYTES {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+}

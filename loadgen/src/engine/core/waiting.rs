@@ -1,0 +1,97 @@
+//! Between two turns: sleep in the ring, and the last moment before a departure without sleeping.
+
+use std::io;
+use std::time::Duration;
+
+use ringgate::ring::Wait;
+
+use super::{Act, Core};
+use crate::engine::thread_time;
+
+/// How long before a departure the core stops sleeping. A sleeper wakes up late, on a virtual machine by some 50 µs; the
+/// rest of the way is spent looking at the clock and the ring, which costs no system call.
+const SPIN: Duration = Duration::from_micros(60);
+
+/// What the core did with its time.
+#[derive(Default)]
+pub(super) struct Patience {
+    /// Time spent looking at the clock.
+    spun: Duration,
+    /// Processor time and time spun at the begin of the measured phase, and from there to its end.
+    at_begin: Option<(Duration, Duration)>,
+    worked: Option<Duration>,
+}
+
+impl Patience {
+    /// Processor time in the measured phase without spinning.
+    pub(super) fn worked(&self) -> Duration {
+        self.worked.unwrap_or_default()
+    }
+}
+
+impl Core {
+    /// Waits until something is due or comes.
+    pub(super) fn wait(&mut self) -> io::Result<()> {
+        self.note_phase();
+        if self.ring.has_completions() || !self.dirty.is_empty() || self.has_batches() {
+            return Ok(());
+        }
+        let (due, is_departure) = self.next_due();
+        let Some(pause) = due.checked_sub(self.shared.now()).filter(|pause| !pause.is_zero()) else { return Ok(()) };
+        if is_departure && pause <= SPIN {
+            return self.spin(due);
+        }
+        let shared = std::sync::Arc::clone(&self.shared);
+        let inbox = &shared.inboxes[self.number];
+        if inbox.fall_asleep() {
+            self.ring.wake_after(if is_departure { pause - SPIN } else { pause });
+            self.ring.enter(Wait::Yes)?;
+            inbox.wake_up();
+        }
+        Ok(())
+    }
+
+    /// What is next, and whether it is a departure, which has to be on time.
+    fn next_due(&self) -> (Duration, bool) {
+        let mut other = self.next_tick;
+        for due in [self.schedule.measured_from, self.schedule.end] {
+            if due > self.now {
+                other = other.min(due);
+            }
+        }
+        if let Some(due) = self.absence.next() {
+            other = other.min(due);
+        }
+        let departure = self.schedule.next_due(&self.scene).filter(|due| self.act == Act::Playing && *due < self.end());
+        match departure {
+            Some(due) if due <= other => (due, true),
+            _ => (other, false),
+        }
+    }
+
+    fn spin(&mut self, due: Duration) -> io::Result<()> {
+        let begin = self.shared.now();
+        let mut now = begin;
+        while now < due && !self.ring.has_completions() && !self.shared.inboxes[self.number].has_batches() {
+            std::hint::spin_loop();
+            self.ring.enter(Wait::No)?;
+            now = self.shared.now();
+        }
+        self.patience.spun += now.saturating_sub(begin);
+        Ok(())
+    }
+
+    /// Notes how much the thread has worked, at both ends of the measured phase.
+    fn note_phase(&mut self) {
+        match self.patience.at_begin {
+            None if self.now >= self.schedule.measured_from => {
+                self.patience.at_begin = Some((thread_time(), self.patience.spun));
+            }
+            Some((used, spun)) if self.patience.worked.is_none() && self.act >= Act::Draining => {
+                let (used, spun) = (thread_time().saturating_sub(used), self.patience.spun.saturating_sub(spun));
+                self.patience.worked = Some(used.saturating_sub(spun));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The conductor: starts the cores, says when each phase begins, and gathers what they leave behind.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, anyhow};
+use glommio::{LocalExecutorBuilder, Placement};
+
+use super::core::{Core, Harvest, Seat};
+use super::live::{Glimpse, Live};
+use super::scene::Scene;
+use super::shared::Shared;
+use super::stage::{Stage, run_number};
+use crate::measure::{HANDOVER, Phase, merge};
+use crate::outcome::{Counts, Interval, PhaseLengths, Processor, Streams};
+use crate::plan::Load;
+use crate::systems::Attachment;
+
+/// Between two looks of the conductor; also how exact the ends of the measured phase are for the system's processor time.
+const LOOK: Duration = Duration::from_millis(10);
+/// Between two moves of the display.
+const SHOW: Duration = Duration::from_millis(100);
+/// From the end of the connect phase to the begin of the warm-up: all cores must know it before.
+const LEAD: Duration = Duration::from_millis(50);
+/// glommio's own buffers per executor; nothing goes through them.
+const IO_MEMORY: usize = 64 << 10;
+
+/// What the system under test uses.
+pub trait SystemWatch {
+    /// Processor time of all its threads so far.
+    fn processor(&self) -> Duration;
+    /// Resident memory of all its processes.
+    fn resident_bytes(&self) -> u64;
+}
+
+/// What a run has shown.
+#[derive(Debug)]
+pub struct Measured {
+    /// Begin, seconds since 1970.
+    pub started_unix_seconds: f64,
+    /// All series, of all cores, in order of their start.
+    pub intervals: Vec<Interval>,
+    /// Of the measured phase.
+    pub counts: Counts,
+    /// Streams of both sides.
+    pub streams: Streams,
+    /// As long as they were.
+    pub phases: PhaseLengths,
+    /// In the measured phase. [`Processor::others`] is left at zero: the engine does not look beyond its threads.
+    pub processor: Processor,
+    /// Why the figures must not be used, as far as the engine knows: streams were lost.
+    pub invalid: Vec<String>,
+    /// `stop` ended it.
+    pub interrupted: bool,
+}
+
+impl Stage {
+    /// Plays the plan: opens all streams, lets the load run through warm-up and measured phase, waits for what is on its way.
+    /// Blocks until then. `stop` ends it before its time, with what was measured so far. A stage can be played on again.
+    ///
+    /// # Errors
+    /// In one line: a target cannot be reached or refuses us, nothing arrives on a lane, or the machine has no room for a ring.
+    pub fn run(
+        &self,
+        attachment: Attachment,
+        watch: &dyn SystemWatch,
+        live: &Live,
+        stop: &AtomicBool,
+    ) -> anyhow::Result<Measured> {
+        let (shared, bells) = Shared::new(self.seats.len()).context("the engine's bells")?;
+        let shared = Arc::new(shared);
+        let scene = Arc::new(self.scene(attachment));
+        let mut conductor = Conductor::new(&scene, &shared, watch, live, stop);
+        let mut threads = Vec::new();
+        for (number, (seat, bell)) in self.seats.iter().zip(bells).enumerate() {
+            let seat = Seat { number, remote: seat.remote.try_clone()?, backend: seat.backend.try_clone()?, bell };
+            let (scene, shared, core) = (Arc::clone(&scene), Arc::clone(&shared), self.cores[number]);
+            let name = format!("engine-{number}");
+            threads.push(thread::Builder::new().name(name).spawn(move || play(core, seat, scene, shared))?);
+        }
+        conductor.conduct();
+        shared.set_over();
+        let harvests = threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a core of the engine panicked"))?);
+        let harvests = harvests.collect::<anyhow::Result<Vec<_>>>();
+        if let Some(why) = shared.failure() {
+            return Err(anyhow!("{why}"));
+        }
+        Ok(conductor.gather(harvests?))
+    }
+
+    fn scene(&self, attachment: Attachment) -> Scene {
+        let (remotes, locals) = match attachment {
+            Attachment::Proxy { .. } | Attachment::Server { .. } => self.sides(),
+            Attachment::Relay { .. } | Attachment::Direct => self.ensemble(),
+        };
+        let places = self.seats.iter().map(|seat| seat.places).collect();
+        Scene::new(self.plan.clone(), attachment, places, remotes, locals, run_number())
+    }
+}
+
+/// One core of the engine, in an executor of its own.
+fn play(core: usize, seat: Seat, scene: Arc<Scene>, shared: Arc<Shared>) -> anyhow::Result<Harvest> {
+    let told = Arc::clone(&shared);
+    let result = LocalExecutorBuilder::new(Placement::Fixed(core))
+        .io_memory(IO_MEMORY)
+        .make()
+        .map_err(|error| anyhow!("engine core {core}: {error}"))
+        .and_then(|executor| executor.run(async move { Core::run(seat, scene, shared) }));
+    // The others must not wait for one that is gone.
+    result.inspect_err(|error| told.fail(format!("{error:#}")))
+}
+
+/// Leads a run through its phases.
+struct Conductor<'a> {
+    scene: &'a Scene,
+    shared: &'a Shared,
+    watch: &'a dyn SystemWatch,
+    live: &'a Live,
+    stop: &'a AtomicBool,
+    measured: Measured,
+    /// Of the measured phase.
+    length: Duration,
+    shown_at: Duration,
+    /// What was done at the last eleven moves of the display.
+    done: std::collections::VecDeque<(Duration, u64)>,
+}
+
+impl<'a> Conductor<'a> {
+    fn new(
+        scene: &'a Scene,
+        shared: &'a Shared,
+        watch: &'a dyn SystemWatch,
+        live: &'a Live,
+        stop: &'a AtomicBool,
+    ) -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let streams = Streams { memory_before_bytes: watch.resident_bytes(), ..Streams::default() };
+        let measured = Measured {
+            started_unix_seconds: since_1970.as_secs_f64(),
+            intervals: Vec::new(),
+            counts: Counts::default(),
+            streams,
+            phases: PhaseLengths::default(),
+            processor: Processor::default(),
+            invalid: Vec::new(),
+            interrupted: false,
+        };
+        let done = std::collections::VecDeque::new();
+        Self { scene, shared, watch, live, stop, measured, length: Duration::ZERO, shown_at: Duration::ZERO, done }
+    }
+
+    fn conduct(&mut self) {
+        let phases = self.scene.plan.phases;
+        if !self.wait(Phase::Connect, Duration::ZERO, Duration::MAX, |shared| shared.are_all_opened()) {
+            return;
+        }
+        let begin = self.shared.now() + LEAD;
+        self.measured.phases.connect = (begin - LEAD).as_secs_f64();
+        self.measured.streams.memory_open_bytes = self.watch.resident_bytes();
+        self.shared.set_begin(begin);
+        let measured_from = begin + phases.warm_up;
+        if !self.wait(Phase::WarmUp, begin, measured_from, |_| false) {
+            self.measured.phases.warm_up = self.shared.now().saturating_sub(begin).as_secs_f64();
+            return self.drain();
+        }
+        self.measured.phases.warm_up = phases.warm_up.as_secs_f64();
+        let before = self.watch.processor();
+        let end = measured_from + phases.measure;
+        self.wait(Phase::Measure, measured_from, end, Shared::are_all_drained);
+        self.length = self.shared.now().saturating_sub(measured_from);
+        self.measured.processor.system = self.watch.processor().saturating_sub(before).as_secs_f64();
+        self.measured.streams.memory_end_bytes = self.watch.resident_bytes();
+        self.measured.phases.measure = self.length.as_secs_f64();
+        self.drain();
+    }
+
+    /// Waits until `until`, or until `is_reached`; `false`: the run was ended meanwhile.
+    fn wait(&mut self, phase: Phase, from: Duration, until: Duration, is_reached: impl Fn(&Shared) -> bool) -> bool {
+        loop {
+            let now = self.shared.now();
+            if self.shared.failure().is_some() {
+                return false;
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                self.measured.interrupted = true;
+                self.shared.set_cut(now);
+                return false;
+            }
+            if now >= until || is_reached(self.shared) {
+                return true;
+            }
+            self.show(phase, now.saturating_sub(from));
+            thread::sleep(LOOK.min(until - now));
+        }
+    }
+
+    /// Lets what is on its way arrive; an interrupted run waits no longer than the others.
+    fn drain(&mut self) {
+        let patience = self.shared.now() + self.scene.plan.deadline + 2 * HANDOVER;
+        while self.shared.failure().is_none() && !self.shared.are_all_drained() && self.shared.now() < patience {
+            thread::sleep(LOOK);
+        }
+    }
+
+    fn show(&mut self, phase: Phase, elapsed: Duration) {
+        let now = self.shared.now();
+        if now < self.shown_at + SHOW {
+            return;
+        }
+        self.shown_at = now;
+        let phases = self.scene.plan.phases;
+        let planned = match phase {
+            Phase::Connect => phases.connect,
+            Phase::WarmUp => phases.warm_up,
+            Phase::Measure => phases.measure,
+        };
+        let tallies = &self.shared.tallies;
+        let sum = |of: fn(&super::live::Tally) -> &std::sync::atomic::AtomicU64| {
+            tallies.iter().map(|tally| of(tally).load(Ordering::Relaxed)).sum::<u64>()
+        };
+        let greatest = |of: fn(&super::live::Tally) -> &std::sync::atomic::AtomicU64| {
+            Duration::from_nanos(tallies.iter().map(|tally| of(tally).load(Ordering::Relaxed)).max().unwrap_or(0))
+        };
+        let done = sum(|tally| &tally.done);
+        self.done.push_back((now, done));
+        if self.done.len() > 11 {
+            self.done.pop_front();
+        }
+        let (since, before) = self.done.front().copied().unwrap_or((now, done));
+        let rate = (done - before) as f64 / (now - since).as_secs_f64().max(SHOW.as_secs_f64());
+        self.live.show(&Glimpse {
+            phase,
+            elapsed,
+            planned,
+            opened: sum(|tally| &tally.opened),
+            to_open: sum(|tally| &tally.to_open),
+            rate: rate as u64,
+            p50: greatest(|tally| &tally.p50),
+            p99: greatest(|tally| &tally.p99),
+            done,
+            missing: sum(|tally| &tally.missing),
+        });
+    }
+
+    fn gather(mut self, harvests: Vec<Harvest>) -> Measured {
+        let measured = &mut self.measured;
+        let mut busiest = Duration::ZERO;
+        let mut intervals = Vec::new();
+        for harvest in harvests {
+            measured.counts += harvest.counts;
+            measured.streams.open += harvest.open;
+            measured.streams.handshakes += harvest.handshakes;
+            measured.streams.failed += harvest.failed;
+            measured.processor.engine += harvest.worked.as_secs_f64();
+            busiest = busiest.max(harvest.worked);
+            intervals.push(harvest.intervals);
+            let (lost, why) = harvest.lost;
+            if let (true, Some(why)) = (lost > 0, why) {
+                measured.invalid.push(format!("{lost} streams were lost; the first: {why}"));
+            }
+        }
+        measured.intervals = merge(intervals);
+        if !self.length.is_zero() {
+            measured.processor.engine_busy = (busiest.as_secs_f64() / self.length.as_secs_f64()).min(1.0);
+        }
+        // Streams that are opened in the measured phase are no part of the connect phase's figure, but there are some.
+        if matches!(self.scene.plan.load, Load::Connecting { .. }) {
+            measured.phases.connect = 0.0;
+        }
+        self.measured
+    }
+}
