@@ -82,7 +82,8 @@ impl Stage {
         }
         conductor.conduct();
         shared.set_over();
-        let harvests = threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a core of the engine panicked"))?);
+        let harvests =
+            threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a core of the engine panicked"))?);
         let harvests = harvests.collect::<anyhow::Result<Vec<_>>>();
         if let Some(why) = shared.failure() {
             return Err(anyhow!("{why}"));

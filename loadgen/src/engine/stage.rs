@@ -52,7 +52,8 @@ impl Stage {
         ensure!(!engine_cores.is_empty(), "the engine has no core");
         // Ten thousand streams need as many descriptors; without the right to more, the hard limit has to do.
         ringgate::ring::process::raise_open_files().context("the limit of open files")?;
-        let seats: Vec<Seat> = engine_cores.iter().map(|_| Seat::bind()).collect::<Result<_, _>>().context("listeners")?;
+        let seats: Vec<Seat> =
+            engine_cores.iter().map(|_| Seat::bind()).collect::<Result<_, _>>().context("listeners")?;
         let authority = Authority::new()?;
         let store = authority.store(&everyone(plan)).context("certificates")?;
         let zone = Zone::serve(places(plan, &seats)).context("the DNS server")?;

@@ -241,7 +241,8 @@ fn longest(plan: &Plan) -> u32 {
 }
 
 fn words(bytes: usize) -> Box<[u8]> {
-    const WORDS: &[u8] = b"Back in half an hour; ask Benvolio, he has the keys of the tower and the list of all guests. ";
+    const WORDS: &[u8] =
+        b"Back in half an hour; ask Benvolio, he has the keys of the tower and the list of all guests. ";
     WORDS.iter().copied().cycle().take(bytes).collect()
 }
 

@@ -1,11 +1,15 @@
 //! Senders connected to receivers: nothing may be lost, and all that is counted has to add up.
 
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use loadgen::engine::{Live, Stage};
 use loadgen::measure::{Phase, Series, total};
 use loadgen::outcome::Counts;
-use loadgen::plan::{Load, Plan, Transport};
-use loadgen::systems::Attachment;
+use loadgen::plan::{Disturbance, Load, Party, Plan, Transport};
+use loadgen::systems::{Attachment, RelayTls};
 
-use crate::plans::{self, STARTTLS};
+use crate::plans::{self, MS, STARTTLS};
 
 fn play(plan: &Plan) -> loadgen::engine::Measured {
     plans::play(plan, &[0], Attachment::Direct).expect("a run")
@@ -32,4 +36,146 @@ fn paced_fan_out_reaches_every_contact_once_over_every_transport() {
         assert_eq!(total(&measured.intervals, Series::Handshake, Phase::Connect).len(), 10);
         assert_eq!((measured.streams.open, measured.invalid.len()), (20, 0));
     }
+}
+
+#[test]
+fn presence_of_remote_users_reaches_the_local_domain() {
+    let mut plan = plans::pairs(3, Load::Idle);
+    plan.load = Load::Paced(plans::every(&plan, 80, |number| 3 + number % 3));
+    let counts = play(&plan).counts;
+    assert_eq!(counts, flawless(60, counts));
+}
+
+#[test]
+fn two_cores_hand_over_what_arrives_for_the_other() {
+    let mut plan = plans::pairs(4, Load::Idle);
+    plan.load = Load::Paced(plans::every(&plan, 160, |number| number % 8));
+    let measured = plans::play(&plan, &[0, 1], Attachment::Direct).expect("a run");
+    assert_eq!(measured.counts, flawless(120, measured.counts));
+    assert_eq!(measured.streams.open, 16);
+}
+
+#[test]
+fn saturating_keeps_the_windows_full_and_loses_nothing() {
+    for (cores, window, per_record) in [(&[0][..], 1, 1), (&[0], 16, 8), (&[0, 1], 16, 8)] {
+        let plan = plans::pairs(3, Load::Saturating { window, per_record, stanza: plans::PRESENCE });
+        let measured = plans::play(&plan, cores, Attachment::Direct).expect("a run");
+        let counts = measured.counts;
+        assert!(counts.arrived > 1_000, "{measured:?}");
+        assert_eq!(counts, flawless(counts.scheduled, counts));
+        assert_eq!(total(&measured.intervals, Series::Transit, Phase::Measure).len(), counts.arrived);
+        assert!(measured.processor.engine > 0.0 && measured.processor.engine_busy <= 1.0);
+    }
+}
+
+#[test]
+fn streams_are_opened_and_closed_one_after_the_other_until_the_time_is_up() {
+    let plan = plans::pairs(3, Load::Connecting { at_once: 4, total: None, close: true });
+    let measured = play(&plan);
+    let handshakes = measured.streams.handshakes;
+    assert!(handshakes > 20 && measured.streams.failed == 0, "{measured:?}");
+    assert!(total(&measured.intervals, Series::Handshake, Phase::Measure).len() >= handshakes);
+    assert_eq!(measured.counts, Counts::default());
+}
+
+#[test]
+fn given_number_of_streams_is_opened_and_the_run_ends_with_the_last() {
+    let mut plan = plans::pairs(3, Load::Connecting { at_once: 8, total: Some(20), close: false });
+    plan.phases.measure = 60_000 * MS;
+    for cores in [&[0][..], &[0, 1]] {
+        let measured = plans::play(&plan, cores, Attachment::Direct).expect("a run");
+        assert_eq!((measured.streams.handshakes, measured.streams.failed), (20, 0));
+        assert!(measured.phases.measure < 20.0, "{:?}", measured.phases);
+    }
+}
+
+#[test]
+fn idle_streams_are_all_open_and_nothing_is_counted() {
+    let measured = play(&plans::pairs(40, Load::Idle));
+    assert_eq!((measured.streams.open, measured.counts), (160, Counts::default()));
+}
+
+#[test]
+fn vanished_domain_gets_nothing_until_it_is_back() {
+    let mut plan = plans::pairs(2, Load::Idle);
+    // Only remote 1 sends and vanishes: what is due meanwhile has no stream.
+    plan.load = Load::Paced(plans::every(&plan, 80, |_| 3));
+    plan.disturbance = Some(Disturbance::Vanishes { domain: Party::Remote(1), pause: 200 * MS });
+    let measured = play(&plan);
+    let counts = measured.counts;
+    assert_eq!((counts.scheduled, counts.arrived + counts.unsent + counts.missing), (60, 60));
+    assert!((18..=30).contains(&counts.unsent), "{counts:?}");
+    assert!(counts.arrived >= 30 && counts.missing <= 1, "{counts:?}");
+    assert_eq!((measured.streams.handshakes, measured.invalid.len()), (2, 0), "{:?}", measured.invalid);
+}
+
+#[test]
+fn domain_that_stops_reading_costs_its_own_stanzas_only() {
+    let mut plan = plans::pairs(2, Load::Idle);
+    plan.load = Load::Paced(plans::every(&plan, 80, |number| number % 2));
+    plan.disturbance = Some(Disturbance::StopsReading(Party::Remote(1)));
+    let counts = play(&plan).counts;
+    assert_eq!((counts.scheduled, counts.arrived + counts.missing), (60, 60));
+    assert!((30..=32).contains(&counts.arrived), "{counts:?}");
+}
+
+#[test]
+fn interrupted_run_ends_early_and_says_so() {
+    let mut plan = plans::fan_out(2, 80);
+    plan.phases.measure = 60_000 * MS;
+    let stage = Stage::set(&plan, &[0]).expect("a stage");
+    let (stop, live) = (AtomicBool::new(false), Live::default());
+    let measured = std::thread::scope(|scope| {
+        let run = scope.spawn(|| stage.run(Attachment::Direct, &plans::Nobody, &live, &stop));
+        while live.glimpse().phase != Phase::Measure {
+            std::thread::yield_now();
+        }
+        stop.store(true, Ordering::Relaxed);
+        run.join().expect("no panic").expect("a run")
+    });
+    assert!(measured.interrupted && measured.phases.measure < 10.0);
+    assert_eq!(measured.counts, flawless(measured.counts.scheduled, measured.counts));
+    assert_eq!((live.glimpse().opened, live.glimpse().to_open), (4, 4));
+}
+
+#[test]
+fn unreachable_target_is_one_line() {
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+    for load in [Load::Idle, Load::Connecting { at_once: 2, total: None, close: true }] {
+        let attachment = Attachment::Relay { entry: nowhere, entry_tls: RelayTls::None, exit_tls: RelayTls::None };
+        let error = plans::play(&plans::pairs(2, load), &[0], attachment).expect_err("nobody is there");
+        let line = format!("{error:#}");
+        assert!(line.contains(".test to ") && line.contains(" at 127.0.0.1:1: Connection refused"), "{line}");
+        assert_eq!(line.lines().count(), 1);
+    }
+}
+
+#[test]
+fn target_that_never_answers_is_one_line() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let entry = silent.local_addr().expect("an address");
+    let attachment = Attachment::Relay { entry, entry_tls: RelayTls::None, exit_tls: RelayTls::None };
+    let mut plan = plans::pairs(2, Load::Idle);
+    plan.phases.connect = 300 * MS;
+    let line = plans::play(&plan, &[0], attachment).expect_err("nobody answers").to_string();
+    assert!(line.contains("no stream within 300ms; 4 streams are not open"), "{line}");
+}
+
+#[test]
+fn refused_authentication_is_one_line() {
+    let mut plan = plans::pairs(1, Load::Idle);
+    // The receiving side's certificate does not prove the sender's idea of it: two stages trust two authorities.
+    let other = Stage::set(&plan, &[0]).expect("a stage");
+    let entry = other.backends()[0];
+    plan.phases.connect = 1_000 * MS;
+    let attachment = Attachment::Proxy { public: entry, public_direct_tls: entry, internal: entry };
+    let (stop, quiet) = (AtomicBool::new(false), Live::default());
+    let line = std::thread::scope(|scope| {
+        let refusing = scope.spawn(|| other.run(Attachment::Direct, &plans::Nobody, &quiet, &stop));
+        let error = plans::play(&plan, &[0], attachment).expect_err("another authority");
+        stop.store(true, Ordering::Relaxed);
+        drop(refusing.join().expect("no panic"));
+        error.to_string()
+    });
+    assert!(line.contains(".test to ") && line.lines().count() == 1, "{line}");
 }

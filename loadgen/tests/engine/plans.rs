@@ -61,12 +61,8 @@ pub(crate) fn fan_out(remotes: u32, count: u32) -> Plan {
 /// Departures at even intervals, of senders as asked.
 pub(crate) fn every(plan: &Plan, count: u32, sender: impl Fn(u32) -> u32) -> Timetable {
     let step = (plan.phases.warm_up + plan.phases.measure) / count;
-    let departure = |number| Departure {
-        at: step * number,
-        sender: sender(number),
-        stanza: PRESENCE,
-        class: Class::Plain,
-    };
+    let departure =
+        |number| Departure { at: step * number, sender: sender(number), stanza: PRESENCE, class: Class::Plain };
     Timetable::new((0..count).map(departure).collect())
 }
 

@@ -69,12 +69,10 @@ impl Core {
             let arrived = Arrived { seen, bytes, at };
             match seen {
                 Seen::Foreign => drop(self.tracker.foreign()),
-                Seen::Sent(Label { lane, .. }) | Seen::Bounced(Label { lane, .. }) => {
-                    match self.scene.sender(lane) {
-                        core if core == self.number => self.judge(arrived),
-                        core => self.batches[core].push(arrived),
-                    }
-                }
+                Seen::Sent(Label { lane, .. }) | Seen::Bounced(Label { lane, .. }) => match self.scene.sender(lane) {
+                    core if core == self.number => self.judge(arrived),
+                    core => self.batches[core].push(arrived),
+                },
             }
         }
         self.seen = seen;

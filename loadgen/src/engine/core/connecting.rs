@@ -32,7 +32,8 @@ impl Trials {
     pub(super) fn new(scene: &Scene, core: usize) -> Self {
         let Load::Connecting { at_once, total, close } = scene.plan.load else { return Self::default() };
         let lanes: Vec<u32> = (0..scene.plan.lanes.len() as u32).filter(|lane| scene.sender(*lane) == core).collect();
-        let cores = (0..scene.places.len()).filter(|core| (0..scene.plan.lanes.len() as u32).any(|lane| scene.sender(lane) == *core));
+        let cores = (0..scene.places.len())
+            .filter(|core| (0..scene.plan.lanes.len() as u32).any(|lane| scene.sender(lane) == *core));
         let at_once = (at_once as usize).div_ceil(cores.count().max(1));
         Self { lanes, at_once, total, close, ..Self::default() }
     }

@@ -62,7 +62,7 @@ impl Core {
             (State::Before, Some(disturbance)) if self.now >= self.schedule.measured_from => match disturbance {
                 Disturbance::StopsReading(who) => {
                     self.absence.state = State::Deaf(who);
-                    self.of(who).into_iter().for_each(|(id, _)| self.deafen(id));
+                    self.of(who).into_iter().for_each(|id| self.deafen(id));
                 }
                 Disturbance::Vanishes { domain, pause } => {
                     self.absence.state = State::Gone(domain, self.now + pause);
@@ -90,24 +90,24 @@ impl Core {
 
     /// Ends all of a domain's connections without a word.
     fn vanish(&mut self, who: Party) {
-        for (id, origin) in self.of(who) {
-            self.ended(id, "the domain has vanished");
-            if let Origin::Link(link) = origin {
-                self.links.reopen(link);
-            }
-        }
+        self.of(who).into_iter().for_each(|id| self.ended(id, "the domain has vanished"));
     }
 
-    fn of(&self, who: Party) -> Vec<(SocketId, Origin)> {
-        self.conns.iter().filter(|conn| owner(conn) == Some(who)).map(|conn| (conn.id, conn.origin)).collect()
+    fn of(&self, who: Party) -> Vec<SocketId> {
+        self.conns.iter().filter(|conn| owner(conn) == Some(who)).map(|conn| conn.id).collect()
     }
 
     fn deafen(&mut self, id: SocketId) {
         self.ring.stop_receiving(id);
     }
 
-    /// Whether the end of a connection is what the disturbance is about.
-    pub(super) fn is_wished(&self, conn: &Conn) -> bool {
-        self.absence.is_gone(owner(conn))
+    /// A stream that stays has ended; whether that is what the disturbance is about. Then it is opened again afterwards.
+    pub(super) fn is_wished(&mut self, link: u32, conn: &Conn) -> bool {
+        let (from, to) = conn.endpoint.domains();
+        let is_wished = [from, to].iter().flatten().any(|domain| self.absence.is_gone(party(domain)));
+        if is_wished {
+            self.links.reopen(link);
+        }
+        is_wished
     }
 }

@@ -70,7 +70,7 @@ impl Core {
 
     fn link_ended(&mut self, link: u32, conn: &Conn, why: &str) {
         self.links.lose(link);
-        if self.is_wished(conn) || self.shared.is_over() {
+        if self.shared.is_over() || self.is_wished(link, conn) {
             return;
         }
         let (from, to) = conn.endpoint.domains();
@@ -124,7 +124,8 @@ impl Core {
         let phase = self.phase(self.now.saturating_sub(Duration::from_secs(1)));
         let shown = [Series::Recipient, Series::Transit, Series::Handshake, Series::Neighbour, Series::Stressed];
         let latest = shown.iter().find_map(|series| self.recorder.latest(*series, phase));
-        let (p50, p99) = latest.map_or((0, 0), |latest| (latest.value_at_quantile(0.5), latest.value_at_quantile(0.99)));
+        let (p50, p99) =
+            latest.map_or((0, 0), |latest| (latest.value_at_quantile(0.5), latest.value_at_quantile(0.99)));
         tally.p50.store(p50, Ordering::Relaxed);
         tally.p99.store(p99, Ordering::Relaxed);
     }

@@ -82,7 +82,8 @@ impl Core {
             let now = self.shared.now();
             let measured_from = self.schedule.measured_from;
             for Written { due, .. } in conn.taking.iter() {
-                let phase = if *due < measured_from { crate::measure::Phase::WarmUp } else { crate::measure::Phase::Measure };
+                let phase =
+                    if *due < measured_from { crate::measure::Phase::WarmUp } else { crate::measure::Phase::Measure };
                 self.recorder.record(Series::SendLag, phase, now.saturating_sub(*due));
             }
         }

@@ -5,7 +5,8 @@ use ringgate_proto::scan::{Cpu, Limits, Scanner, Scratch, Step};
 use super::*;
 use crate::plan::{Load, Party, Phases, Slo, Transport};
 
-const HEADER: &[u8] = b"<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
+const HEADER: &[u8] =
+    b"<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
 
 fn plan(bytes: u32) -> Plan {
     let (local, remote) = (Party::Local(0), Party::Remote(7));
@@ -103,7 +104,9 @@ fn changed_text_address_or_kind_is_foreign() {
 fn stanza_that_a_server_wrote_anew_is_recognised() {
     let book = book();
     let stanza = String::from_utf8(written(&book, LABEL, StanzaKind::Message, 400)).expect("text");
-    let anew = stanza.replace("<message ", "<message xml:lang=\"en\" ").replace("</body>", "</body><delay xmlns='urn:xmpp:delay'/>");
+    let anew = stanza
+        .replace("<message ", "<message xml:lang=\"en\" ")
+        .replace("</body>", "</body><delay xmlns='urn:xmpp:delay'/>");
     assert_eq!(inspect(&book, anew.as_bytes()), Seen::Sent(LABEL));
 }
 
