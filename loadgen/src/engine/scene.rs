@@ -7,7 +7,7 @@ use ringgate::stage::endpoint::{Call, Cast, Proof, Reception, Tls};
 use ringgate_proto::address::Domain;
 
 use super::stanza::Book;
-use crate::plan::{Lane, Load, Party, Plan};
+use crate::plan::{Lane, Party, Plan};
 use crate::systems::{Attachment, RelayTls};
 use crate::world;
 
@@ -175,11 +175,6 @@ impl Scene {
             Party::Local(_) => places.backend,
             Party::Remote(_) => places.remote,
         }
-    }
-
-    /// Whether senders have more than one contact, so that a departure is a fan-out.
-    pub(super) fn has_fan_outs(&self) -> bool {
-        matches!(self.plan.load, Load::Paced(_)) && self.plan.senders.iter().any(|sender| sender.contacts.len() > 1)
     }
 }
 

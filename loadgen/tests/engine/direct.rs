@@ -100,7 +100,7 @@ fn vanished_domain_gets_nothing_until_it_is_back() {
     let mut plan = plans::pairs(2, Load::Idle);
     // Only remote 1 sends and vanishes: what is due meanwhile has no stream.
     plan.load = Load::Paced(plans::every(&plan, 80, |_| 3));
-    plan.disturbance = Some(Disturbance::Vanishes { domain: Party::Remote(1), pause: 200 * MS });
+    plan.disturbance = Some(Disturbance::Vanishes { domains: 1..2, pause: 200 * MS, over: 100 * MS });
     let measured = play(&plan);
     let counts = measured.counts;
     assert_eq!((counts.scheduled, counts.arrived + counts.unsent + counts.missing), (60, 60));

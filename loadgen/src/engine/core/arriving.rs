@@ -55,7 +55,7 @@ impl Core {
         match origin {
             Origin::Accepted(_) => {
                 self.welcomed += 1;
-                self.disturb_new(id);
+                self.disturb_one(id);
             }
             Origin::Link(link) => self.link_ready(link, id, since),
             Origin::Trial(_) => self.trial_ready(id, since),

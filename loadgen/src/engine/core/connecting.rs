@@ -70,7 +70,7 @@ impl Core {
             let lane = self.trials.lanes[self.trials.next % self.trials.lanes.len()];
             self.trials.next += 1;
             let opening = self.scene.opening(self.scene.stream(lane));
-            match self.open(opening, Origin::Trial(lane)) {
+            match self.open(opening, Origin::Trial(lane), self.shared.now()) {
                 Ok(id) => self.trials.under_way.push(id),
                 Err(why) => return self.shared.fail(why),
             }

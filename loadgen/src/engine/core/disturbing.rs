@@ -1,5 +1,6 @@
 //! What goes wrong on purpose: a domain that stops reading, or vanishes for a while.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ringgate::ring::SocketId;
@@ -12,35 +13,36 @@ use crate::plan::{Disturbance, Party};
 /// The disturbance of a run, as far as it has come.
 pub(super) struct Absence {
     planned: Option<Disturbance>,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Before,
-    /// For good.
-    Deaf(Party),
-    /// Until then.
-    Gone(Party, Duration),
-    After,
+    /// When it began.
+    since: Option<Duration>,
+    /// Streams that are gone, and when each is to be opened again.
+    returning: BTreeSet<(Duration, u32)>,
 }
 
 impl Absence {
     pub(super) fn new(scene: &Scene) -> Self {
-        Self { planned: scene.plan.disturbance, state: State::Before }
+        Self { planned: scene.plan.disturbance.clone(), since: None, returning: BTreeSet::new() }
     }
 
     /// When something changes next.
     pub(super) fn next(&self) -> Option<Duration> {
-        match self.state {
-            State::Gone(_, back) => Some(back),
-            _ => None,
-        }
+        self.returning.first().map(|(back, _)| *back)
     }
 
-    /// Whether a domain has vanished.
-    pub(super) fn is_gone(&self, who: Option<Party>) -> bool {
-        matches!(self.state, State::Gone(gone, _) if Some(gone) == who)
+    /// When a domain that vanished is back; `None`: it never vanished.
+    fn back(&self, who: Party) -> Option<Duration> {
+        let (Some(Disturbance::Vanishes { domains, pause, over }), Some(since)) = (&self.planned, self.since) else {
+            return None;
+        };
+        let Party::Remote(number) = who else { return None };
+        let count = domains.end.saturating_sub(domains.start).max(1);
+        let spread = || *over * (number - domains.start) / count;
+        domains.contains(&number).then(|| since + *pause + spread())
+    }
+
+    /// Whether a domain does not read any more.
+    fn is_deaf(&self, who: Party) -> bool {
+        self.since.is_some() && self.planned == Some(Disturbance::StopsReading(who))
     }
 }
 
@@ -56,58 +58,38 @@ fn owner(conn: &Conn) -> Option<Party> {
 }
 
 impl Core {
-    /// Begins or ends the disturbance if it is time.
+    /// Begins the disturbance, and ends what is over, if it is time.
     pub(super) fn disturb(&mut self) {
-        match (self.absence.state, self.absence.planned) {
-            (State::Before, Some(disturbance)) if self.now >= self.schedule.measured_from => match disturbance {
-                Disturbance::StopsReading(who) => {
-                    self.absence.state = State::Deaf(who);
-                    self.of(who).into_iter().for_each(|id| self.deafen(id));
-                }
-                Disturbance::Vanishes { domain, pause } => {
-                    self.absence.state = State::Gone(domain, self.now + pause);
-                    self.vanish(domain);
-                }
-            },
-            (State::Gone(_, back), _) if self.now >= back => {
-                self.absence.state = State::After;
-                self.open_more();
-            }
-            (State::After, _) => self.open_more(),
-            _ => {}
+        if self.absence.planned.is_some() && self.absence.since.is_none() && self.now >= self.schedule.measured_from {
+            self.absence.since = Some(self.now);
+            let all: Vec<SocketId> = self.conns.iter().map(|conn| conn.id).collect();
+            all.into_iter().for_each(|id| self.disturb_one(id));
+        }
+        while let Some((back, link)) = self.absence.returning.first().copied().filter(|(back, _)| *back <= self.now) {
+            self.absence.returning.pop_first();
+            self.open_link(link, back);
         }
     }
 
-    /// A stream that a peer opened has come about while a domain is disturbed.
-    pub(super) fn disturb_new(&mut self, id: SocketId) {
+    /// Does to a connection what is done to its domain now.
+    pub(super) fn disturb_one(&mut self, id: SocketId) {
         let Some(who) = self.conns.get(id).and_then(owner) else { return };
-        match self.absence.state {
-            State::Deaf(deaf) if deaf == who => self.deafen(id),
-            State::Gone(gone, _) if gone == who => self.ended(id, "the domain has vanished"),
-            _ => {}
+        if self.absence.is_deaf(who) {
+            self.ring.stop_receiving(id);
         }
-    }
-
-    /// Ends all of a domain's connections without a word.
-    fn vanish(&mut self, who: Party) {
-        self.of(who).into_iter().for_each(|id| self.ended(id, "the domain has vanished"));
-    }
-
-    fn of(&self, who: Party) -> Vec<SocketId> {
-        self.conns.iter().filter(|conn| owner(conn) == Some(who)).map(|conn| conn.id).collect()
-    }
-
-    fn deafen(&mut self, id: SocketId) {
-        self.ring.stop_receiving(id);
+        if self.absence.back(who).is_some_and(|back| self.now < back) {
+            self.ended(id, "the domain has vanished");
+        }
     }
 
     /// A stream that stays has ended; whether that is what the disturbance is about. Then it is opened again afterwards.
     pub(super) fn is_wished(&mut self, link: u32, conn: &Conn) -> bool {
         let (from, to) = conn.endpoint.domains();
-        let is_wished = [from, to].iter().flatten().any(|domain| self.absence.is_gone(party(domain)));
-        if is_wished {
-            self.links.reopen(link);
+        let parties = [from, to].into_iter().flatten().filter_map(|domain| party(&domain));
+        let back = parties.filter_map(|party| self.absence.back(party)).max().filter(|back| self.now < *back);
+        if let Some(back) = back {
+            self.absence.returning.insert((back, link));
         }
-        is_wished
+        back.is_some()
     }
 }

@@ -26,9 +26,8 @@ use ringgate::ring::{Completion, EventFd, Ring, RingConfig, SocketId, Wait};
 use super::scene::{Scene, Side};
 use super::shared::{Arrived, Shared};
 use super::stanza::Seen;
-use crate::measure::{HANDOVER, Mode, Phase, Recorder, Tracker};
+use crate::measure::{HANDOVER, Phase, Recorder, Tracker};
 use crate::outcome::{Counts, Interval};
-use crate::plan::Load;
 
 use conn::Conns;
 use connecting::Trials;
@@ -138,10 +137,6 @@ impl Core {
         let bell = ring.adopt(seat.bell);
         ring.receive(bell);
         let plan = &scene.plan;
-        let mode = match plan.load {
-            Load::Saturating { .. } => Mode::Closed,
-            _ => Mode::Open { fan_outs: scene.has_fan_outs() },
-        };
         let length = plan.phases.connect + plan.phases.warm_up + plan.phases.measure + plan.deadline + HANDOVER;
         let now = shared.now();
         Ok(Self {
@@ -154,7 +149,7 @@ impl Core {
             trials: Trials::new(&scene, seat.number),
             schedule: Schedule::new(&scene, seat.number),
             absence: Absence::new(&scene),
-            tracker: Tracker::new(plan.lanes.len(), plan.deadline, mode),
+            tracker: Tracker::new(plan.lanes.len(), plan.deadline, plan.mode()),
             recorder: Recorder::new(length),
             act: Act::Opening,
             now,

@@ -79,6 +79,11 @@ impl Links {
         link.conn.filter(|_| link.is_ready)
     }
 
+    /// How many have not come about again, after they were gone.
+    pub(super) fn count_under_way(&self) -> usize {
+        self.under_way
+    }
+
     /// How many may carry stanzas.
     pub(super) fn count_ready(&self) -> usize {
         self.ready
@@ -106,11 +111,6 @@ impl Links {
         (link.conn, link.is_ready) = (None, false);
     }
 
-    /// A link is to be opened again.
-    pub(super) fn reopen(&mut self, link: u32) {
-        self.waiting.push_back(link);
-    }
-
     fn lanes_of(&self, link: u32) -> impl Iterator<Item = u32> + '_ {
         self.by_lane.iter().enumerate().filter(move |(_, other)| **other == link).map(|(lane, _)| lane as u32)
     }
@@ -133,7 +133,7 @@ impl Core {
         while self.links.under_way < AT_ONCE
             && let Some(link) = self.links.waiting.pop_front()
         {
-            self.open_link(link);
+            self.open_link(link, self.shared.now());
         }
         if self.act == Act::Opening && self.links.is_open() {
             self.act = Act::Waiting;
@@ -141,9 +141,10 @@ impl Core {
         }
     }
 
-    fn open_link(&mut self, link: u32) {
+    /// Opens a stream that stays; its handshake counts from when it was due.
+    pub(super) fn open_link(&mut self, link: u32, due: Duration) {
         let opening = self.scene.opening(self.links.links[link as usize].stream);
-        match self.open(opening, Origin::Link(link)) {
+        match self.open(opening, Origin::Link(link), due) {
             Ok(id) => {
                 self.links.links[link as usize].conn = Some(id);
                 self.links.under_way += 1;
@@ -156,14 +157,14 @@ impl Core {
     ///
     /// # Errors
     /// In one line: no descriptor or port is left, or there is no certificate.
-    pub(super) fn open(&mut self, opening: Opening, origin: Origin) -> Result<SocketId, String> {
+    pub(super) fn open(&mut self, opening: Opening, origin: Origin, since: Duration) -> Result<SocketId, String> {
         let Opening { target, source, call, cast } = opening;
         let (from, to) = (call.from.clone(), call.to.clone());
         let named = |why: String| format!("{} to {} at {target}: {why}", from.as_str(), to.as_str());
         let endpoint = Endpoint::initiating(call, cast).map_err(|broken| named(broken.cause.to_string()))?;
         let socket = socket::outbound(source, target).map_err(|error| named(error.to_string()))?;
         let id = self.ring.connect(socket, target);
-        self.conns.insert(Conn::new(id, endpoint, origin, Phase::Connecting, self.shared.now()));
+        self.conns.insert(Conn::new(id, endpoint, origin, Phase::Connecting, since));
         Ok(id)
     }
 
