@@ -78,6 +78,31 @@ impl Drop for IntervalLog {
     }
 }
 
+/// Writes the head of an interval log: format version, `what` is in it, when it `began`, the legend. Lines then have their
+/// start since `began`; values are nanoseconds, and the greatest of a line is shown in milliseconds.
+///
+/// Both `StartTime` and `BaseTime` stand there: with only one of them, readers guess what the starts are relative to.
+///
+/// # Errors
+/// When `out` fails.
+pub fn begin_interval_log<'a, W: Write>(
+    out: &'a mut W,
+    serializer: &'a mut V2DeflateSerializer,
+    began: SystemTime,
+    what: &str,
+) -> io::Result<IntervalLogWriter<'a, 'a, W, V2DeflateSerializer>> {
+    const NANOS_PER_MILLI: f64 = 1e6;
+    let mut log = IntervalLogWriterBuilder::new()
+        .add_comment("[Histogram log format version 1.3]")
+        .add_comment(&format!("[{what}]"))
+        .with_start_time(began)
+        .with_base_time(began)
+        .with_max_value_divisor(NANOS_PER_MILLI)
+        .begin_log_with(out, serializer)?;
+    log.write_comment("\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"")?;
+    Ok(log)
+}
+
 /// Writes one line per face after every `next`, and the last ones when that says `false`.
 fn write(
     mut out: impl Write,
@@ -86,17 +111,10 @@ fn write(
     now: impl Fn() -> Timestamp,
     mut next: impl FnMut() -> bool,
 ) -> Result<(), IntervalLogError> {
-    const NANOS_PER_MILLI: f64 = 1e6;
+    const WHAT: &str = "ringgate: transit of stanzas, nanoseconds from receive to send, by the face they left on";
     let began = now();
     let mut serializer = V2DeflateSerializer::new();
-    let mut log = IntervalLogWriterBuilder::new()
-        .add_comment("[Histogram log format version 1.3]")
-        .add_comment("[ringgate: transit of stanzas, nanoseconds from receive to send, by the face they left on]")
-        .with_start_time(began_wall)
-        .with_base_time(began_wall)
-        .with_max_value_divisor(NANOS_PER_MILLI)
-        .begin_log_with(&mut out, &mut serializer)?;
-    log.write_comment("\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"")?;
+    let mut log = begin_interval_log(&mut out, &mut serializer, began_wall, WHAT)?;
     let mut earlier = Observations::default().transit;
     let mut since = began;
     let mut goes_on = true;

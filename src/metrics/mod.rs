@@ -13,5 +13,5 @@ mod tally;
 pub use account::{Ledger, account_text};
 pub use board::{Board, Snapshot};
 pub use exposition::exposition;
-pub use hlog::{IntervalLog, IntervalLogError};
+pub use hlog::{IntervalLog, IntervalLogError, begin_interval_log};
 pub use tally::Tally;

@@ -1,0 +1,95 @@
+//! A run as reports and comparisons see it.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use crate::measure::{Phase, Series};
+use crate::outcome::{Outcome, Record};
+
+/// An outcome with one histogram per phase and series; what `result.json` holds.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// All but the distributions.
+    pub outcome: Outcome,
+    histograms: BTreeMap<(Phase, Series), Histogram<u64>>,
+}
+
+impl Run {
+    /// Merges the intervals of a record.
+    pub fn of(record: &Record) -> Self {
+        let mut run = Self { outcome: record.outcome.clone(), histograms: BTreeMap::new() };
+        record.intervals.iter().for_each(|interval| run.merge(interval.phase, interval.series, &interval.histogram));
+        run
+    }
+
+    /// Without distributions.
+    pub(super) fn new(outcome: Outcome) -> Self {
+        Self { outcome, histograms: BTreeMap::new() }
+    }
+
+    /// Adds to the distribution of a series.
+    pub(super) fn merge(&mut self, phase: Phase, series: Series, histogram: &Histogram<u64>) {
+        add(self.histograms.entry((phase, series)).or_insert_with(empty), histogram);
+    }
+
+    /// The distribution of a series in the measured phase, if anything was recorded; nanoseconds.
+    pub fn measured(&self, series: Series) -> Option<&Histogram<u64>> {
+        self.histograms.get(&(Phase::Measure, series)).filter(|histogram| !histogram.is_empty())
+    }
+
+    /// All distributions, by phase and series.
+    pub fn histograms(&self) -> impl Iterator<Item = (Phase, Series, &Histogram<u64>)> {
+        self.histograms.iter().map(|((phase, series), histogram)| (*phase, *series, histogram))
+    }
+
+    /// What the run is about: the completion of fan-outs, else what each recipient waited for, else the most telling of what
+    /// there is. `None`: nothing was sent.
+    pub fn main_series(&self) -> Option<Series> {
+        const FIRST_FOUND: [Series; 6] =
+            [Series::Last, Series::Neighbour, Series::Recipient, Series::Transit, Series::Handshake, Series::Stressed];
+        FIRST_FOUND.into_iter().find(|series| self.measured(*series).is_some())
+    }
+
+    /// The series whose percentile curves are drawn: first, median and last arrival, or the main one.
+    pub fn drawn_series(&self) -> Vec<Series> {
+        let fan_out = [Series::First, Series::Median, Series::Last];
+        let drawn: Vec<Series> = fan_out.into_iter().filter(|series| self.measured(*series).is_some()).collect();
+        if drawn.len() > 1 { drawn } else { self.main_series().into_iter().collect() }
+    }
+
+    /// Processor time of the system per stanza that arrived, seconds; `None` where no stanza did or its time is unknown.
+    pub fn seconds_per_stanza(&self) -> Option<f64> {
+        let (used, arrived) = (self.outcome.processor.system, self.outcome.counts.arrived);
+        (used > 0.0 && arrived > 0).then(|| used / arrived as f64)
+    }
+
+    /// Stanzas that arrived per second of the measured phase.
+    pub fn stanzas_per_second(&self) -> Option<f64> {
+        let seconds = self.outcome.phases.measure;
+        (seconds > 0.0).then(|| self.outcome.counts.arrived as f64 / seconds)
+    }
+
+    /// Resident memory that each open stream costs the system, bytes.
+    pub fn bytes_per_stream(&self) -> Option<f64> {
+        let streams = &self.outcome.streams;
+        let grown = streams.memory_open_bytes.checked_sub(streams.memory_before_bytes)?;
+        (streams.open > 0 && streams.memory_before_bytes > 0).then(|| grown as f64 / streams.open as f64)
+    }
+
+    /// Successful handshakes per second of the measured phase.
+    pub fn handshakes_per_second(&self) -> Option<f64> {
+        let (handshakes, seconds) = (self.outcome.streams.handshakes, self.outcome.phases.measure);
+        (handshakes > 0 && seconds > 0.0).then(|| handshakes as f64 / seconds)
+    }
+}
+
+/// A histogram that grows with what is added to it; three significant digits.
+pub(crate) fn empty() -> Histogram<u64> {
+    Histogram::new(3).expect("three digits are allowed")
+}
+
+/// Adds `more` to a histogram from [`empty`].
+pub(crate) fn add(histogram: &mut Histogram<u64>, more: &Histogram<u64>) {
+    histogram.add(more).expect("it grows");
+}
