@@ -199,6 +199,9 @@ pub struct Streams {
 pub struct Verdict {
     /// Why the figures must not be used; empty: they may be.
     pub invalid: Vec<String>,
+    /// What to know before using them, though they may be used: others were busy, the run was not steady.
+    #[serde(default)]
+    pub doubts: Vec<String>,
     /// What did not hold: missing stanzas, a missed objective; empty: all held.
     pub failed: Vec<String>,
     /// It was ended by the user before its time.

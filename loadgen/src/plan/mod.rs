@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use crate::measure::{Mode, Series};
 
+pub use bisect::Bisect;
+pub use explain::Tally;
 pub use options::{Basics, Direction, defaults};
 pub use problem::Problem;
 pub use scenario::Scenario;
 /// When stanzas depart, in order. See `timetable`.
 pub use timetable::Timetable;
 
+pub mod bisect;
 mod chance;
 mod crowd;
 mod draft;

@@ -99,6 +99,13 @@ impl Options {
         draft.paced(model.name, Sides::new(1, effective.domains), self)
     }
 
+    /// As many users as have so many stanzas a second.
+    pub(super) fn set_rate(&mut self, model: &Model, rate: f64) {
+        let Model { contacts, changes, .. } = self.effective(model);
+        self.users = Some(rate * 3_600.0 / (f64::from(contacts) * changes));
+        self.scale = 1.0;
+    }
+
     /// The model with what the options replace.
     fn effective(&self, model: &Model) -> Model {
         Model {

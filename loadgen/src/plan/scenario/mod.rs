@@ -73,6 +73,35 @@ impl Scenario {
         }
     }
 
+    /// What `bisect` searches for: the unit of [`Self::set_rate`], if the scenario has a rate.
+    pub fn rate_unit(&self) -> Option<&'static str> {
+        match self {
+            Self::Fanout(_) => Some("presence changes/s"),
+            Self::IetfBasic(_) | Self::IetfWide(_) | Self::IetfPeering(_) | Self::IetfXl(_) => Some("presences/s"),
+            Self::ReconnectStorm(_) | Self::HotDomain(_) | Self::SlowPeer(_) => Some("presences/s"),
+            Self::Message(_) => Some("messages/s"),
+            Self::LoginStorm(_) => Some("logins/s"),
+            Self::Idle(_) | Self::Connect(_) | Self::Mixed(_) => None,
+        }
+    }
+
+    /// Replaces the rate, in [`Self::rate_unit`]; scenarios without one stay as they are. `plan` says whether it is possible.
+    pub fn set_rate(&mut self, rate: f64) {
+        match self {
+            Self::Fanout(options) => options.rate = rate,
+            Self::IetfBasic(options) => options.set_rate(&ietf::BASIC, rate),
+            Self::IetfWide(options) => options.set_rate(&ietf::WIDE, rate),
+            Self::IetfPeering(options) => options.set_rate(&ietf::PEERING, rate),
+            Self::IetfXl(options) => options.set_rate(&ietf::XL, rate),
+            Self::Message(options) => options.rate = Some(rate),
+            Self::ReconnectStorm(options) => options.rate = rate,
+            Self::HotDomain(options) => options.neighbourhood.rate = rate,
+            Self::SlowPeer(options) => options.neighbourhood.rate = rate,
+            Self::LoginStorm(options) => options.users = rate * options.window.as_secs_f64() / options.share,
+            Self::Idle(_) | Self::Connect(_) | Self::Mixed(_) => {}
+        }
+    }
+
     /// The rates that the options imply, with their formulas, so that they can be checked by hand.
     pub(super) fn formula(&self) -> Vec<String> {
         match self {

@@ -242,6 +242,26 @@ fn usual_day_has_the_rates_of_its_formula() {
 }
 
 #[test]
+fn rate_of_a_search_is_the_rate_of_the_plan() {
+    for line in [
+        "fanout -k 1 -d 1",
+        "ietf-wide",
+        "message",
+        "slow-peer",
+        "reconnect-storm",
+        "hot-domain --factor 1",
+        "login-storm",
+    ] {
+        let mut scenario = scenario(&format!("{line} --duration 10s"));
+        scenario.set_rate(700.0);
+        let plan = scenario.plan().unwrap();
+        let stanzas = if line == "login-storm" { 30.0 } else { 1.0 };
+        let got = stanzas_per_second(&plan) / stanzas;
+        assert!((got / 700.0 - 1.0).abs() < 0.3 && scenario.rate_unit().is_some(), "{line}: {got}");
+    }
+}
+
+#[test]
 fn impossible_options_end_in_one_line_that_says_what_would_be_possible() {
     for (line, expected) in [
         ("fanout --rate 0", "--rate 0 is not possible: 0.01 to 1000000"),

@@ -1,0 +1,252 @@
+//! Whether a run may be believed, and whether it kept its objective.
+//!
+//! *Invalid*: the figures must not be used.
+//! - Send lag: in an open loop its p99 in the measured phase must not exceed 10 % of the main series' p99. With too few samples for p99 in
+//!   either, the same holds for p90, then p50.
+//! - Generator: no engine core may have worked more than 90 % of the measured phase. In a closed loop the generator
+//!   would be the limit, in an open loop it would read arrivals late.
+//! - Conservation: `scheduled = arrived + missing + unsent + undecided`; as many samples were recorded as were settled; as many
+//!   departures and stanzas were scheduled as the plan holds (no more than that, when interrupted).
+//! - Something was measured at all.
+//!
+//! *Doubtful*: named, and the figures may be used.
+//! - Others used more than 25 % of the cores of the system and the engine.
+//! - Not steady: between the halves of the measured phase, the main series' p99 differs by more than a factor of 2, or its median
+//!   by more than 1.5. Not looked at when something goes wrong on purpose.
+//!
+//! *Failed*: what did not hold.
+//! - Stanzas missing, unsent, bounced, duplicated, reordered or foreign, a handshake that failed. What is missing, unsent or bounced on the lanes
+//!   of a domain that stops reading on purpose is excused.
+//! - The objective: the p99 or p99.9 of the main series is greater, or there are too few samples to say.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::figure::{Figure, percentile, readable, samples_needed};
+use super::{Mode, Phase, Series, total};
+use crate::outcome::{Counts, Interval, PhaseLengths, Processor, Streams, Verdict};
+use crate::plan::{Class, Disturbance, Load, Plan};
+
+/// Of the main series' percentile, so much send lag at most.
+pub const SEND_LAG: f64 = 0.1;
+/// Of its time, so much work of an engine core at most.
+pub const ENGINE_BUSY: f64 = 0.9;
+/// Of the cores, so much use by others.
+pub const OTHERS: f64 = 0.25;
+/// Between halves: quantile and factor.
+pub const STEADY: [(f64, &str, f64); 2] = [(0.5, "median", 1.5), (0.99, "p99", 2.0)];
+
+/// What a run has shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// What should have happened.
+    pub plan: &'a Plan,
+    /// Of the measured phase.
+    pub counts: Counts,
+    /// The part of it on lanes of [`Class::Stressed`].
+    pub stressed: Counts,
+    /// All series.
+    pub intervals: &'a [Interval],
+    /// As they were.
+    pub phases: PhaseLengths,
+    /// In the measured phase.
+    pub processor: Processor,
+    /// Different cores that the system and the engine were on.
+    pub cores: usize,
+    /// Handshakes.
+    pub streams: Streams,
+    /// The user ended it.
+    pub interrupted: bool,
+}
+
+/// Judges a run by the rules above.
+pub fn judge(evidence: &Evidence<'_>) -> Verdict {
+    let main = evidence.plan.main_series().map(|series| (series, evidence.total(series)));
+    let mut verdict = Verdict { interrupted: evidence.interrupted, ..Verdict::default() };
+    verdict.invalid.extend(generator(evidence));
+    verdict.invalid.extend(conservation(evidence));
+    verdict.doubts.extend(others(evidence));
+    verdict.failed.extend(losses(evidence));
+    let Some((series, histogram)) = main else { return verdict };
+    if histogram.is_empty() {
+        verdict.invalid.push(format!("nothing was measured: no sample of {}", series.name()));
+        return verdict;
+    }
+    verdict.invalid.extend(send_lag(evidence, series, &histogram));
+    verdict.doubts.extend(steadiness(evidence, series));
+    verdict.failed.extend(objective(evidence, series, &histogram));
+    verdict
+}
+
+impl Evidence<'_> {
+    fn total(&self, series: Series) -> Histogram<u64> {
+        total(self.intervals, series, Phase::Measure)
+    }
+}
+
+fn send_lag(evidence: &Evidence<'_>, series: Series, main: &Histogram<u64>) -> Option<String> {
+    if !matches!(evidence.plan.load, Load::Paced(_)) {
+        return None;
+    }
+    let lag = evidence.total(Series::SendLag);
+    let comparable = [(0.99, "p99"), (0.9, "p90"), (0.5, "p50")].into_iter().find_map(|(quantile, name)| {
+        Some((name, percentile(&lag, quantile).value()?, percentile(main, quantile).value()?))
+    });
+    let (name, lag, main) = comparable?;
+    (lag > main.mul_f64(SEND_LAG)).then(|| {
+        format!(
+            "the generator was late: {name} of the send lag is {}, more than 10 % of {} ({name} of {})",
+            readable(lag),
+            readable(main),
+            series.name()
+        )
+    })
+}
+
+fn generator(evidence: &Evidence<'_>) -> Option<String> {
+    let busy = evidence.processor.engine_busy;
+    (busy > ENGINE_BUSY).then(|| {
+        let why = match evidence.plan.mode() {
+            Mode::Closed => "the generator was the limit, not the system",
+            Mode::Open { .. } => "the generator may have read arrivals late",
+        };
+        format!("{why}: its busiest core worked {:.0} % of the time (at most 90 %)", busy * 100.0)
+    })
+}
+
+fn others(evidence: &Evidence<'_>) -> Option<String> {
+    let available = evidence.phases.measure * evidence.cores as f64;
+    let share = evidence.processor.others / available;
+    (available > 0.0 && share > OTHERS)
+        .then(|| format!("other programs used {:.0} % of the cores (more than 25 %)", share * 100.0))
+}
+
+fn conservation(evidence: &Evidence<'_>) -> Vec<String> {
+    let Counts { departures, scheduled, arrived, missing, unsent, undecided, .. } = evidence.counts;
+    let mut broken = Vec::new();
+    let settled = arrived + missing + unsent;
+    if scheduled != settled + undecided {
+        broken.push(format!(
+            "the account does not balance: {scheduled} scheduled, but {arrived} arrived + {missing} missing + {unsent} unsent + {undecided} undecided"
+        ));
+    }
+    let mode = evidence.plan.mode();
+    let of_recipients: &[Series] = match mode {
+        Mode::Closed => &[Series::Transit],
+        Mode::Open { .. } => &[Series::Recipient, Series::Stressed, Series::Neighbour],
+    };
+    let recorded: u64 = of_recipients.iter().map(|series| evidence.total(*series).len()).sum();
+    if recorded != settled {
+        broken.push(format!("{recorded} latencies were recorded for {settled} stanzas that were settled"));
+    }
+    broken.extend(schedule(evidence, departures, scheduled));
+    if mode == (Mode::Open { fan_outs: true }) && undecided == 0 {
+        let (whole, plain) = (evidence.total(Series::Last).len(), plain_departures(evidence));
+        if plain.is_some_and(|plain| plain != whole) {
+            broken.push(format!("{whole} fan-outs were recorded for {} departures", plain.unwrap_or_default()));
+        }
+    }
+    broken
+}
+
+/// Departures of which fan-outs are recorded, as far as the plan tells.
+fn plain_departures(evidence: &Evidence<'_>) -> Option<u64> {
+    let Load::Paced(timetable) = &evidence.plan.load else { return None };
+    let is_all_plain = timetable.departures().iter().all(|departure| departure.class == Class::Plain);
+    is_all_plain.then_some(evidence.counts.departures)
+}
+
+/// The plan was kept.
+fn schedule(evidence: &Evidence<'_>, departures: u64, scheduled: u64) -> Option<String> {
+    let Load::Paced(_) = evidence.plan.load else { return None };
+    let tally = evidence.plan.tally(evidence.plan.phases.warm_up + evidence.plan.phases.measure);
+    let (got, planned) = ((departures, scheduled), (tally.departures, tally.stanzas()));
+    let is_kept = match evidence.interrupted {
+        true => got.0 <= planned.0 && got.1 <= planned.1,
+        false => got == planned,
+    };
+    (!is_kept).then(|| {
+        format!(
+            "the plan was not kept: {} departures of {} stanzas instead of {} of {}",
+            got.0, got.1, planned.0, planned.1
+        )
+    })
+}
+
+fn steadiness(evidence: &Evidence<'_>, series: Series) -> Vec<String> {
+    if evidence.plan.disturbance.is_some() || evidence.interrupted {
+        return Vec::new();
+    }
+    let [first, second] = halves(evidence.intervals, series);
+    let differs = |(quantile, name, factor): &(f64, &str, f64)| {
+        let (first, second) = (percentile(&first, *quantile).value()?, percentile(&second, *quantile).value()?);
+        (first.max(second) > first.min(second).mul_f64(*factor)).then(|| {
+            format!(
+                "not steady: the {name} of {} is {} in the first half and {} in the second (more than a factor of {factor})",
+                series.name(),
+                readable(first),
+                readable(second)
+            )
+        })
+    };
+    STEADY.iter().filter_map(differs).collect()
+}
+
+/// A series in the first and in the second half of the measured phase.
+fn halves(intervals: &[Interval], series: Series) -> [Histogram<u64>; 2] {
+    let is_of = |interval: &&Interval| interval.series == series && interval.phase == Phase::Measure;
+    let starts = || intervals.iter().filter(is_of).map(|interval| interval.start);
+    let (first, last) = (starts().min().unwrap_or_default(), starts().max().unwrap_or_default());
+    let middle = (first + last) / 2;
+    let is_first = |interval: &&Interval| interval.start <= middle;
+    let half =
+        |wanted: bool| total(intervals.iter().filter(|interval| is_first(interval) == wanted), series, Phase::Measure);
+    [half(true), half(false)]
+}
+
+fn losses(evidence: &Evidence<'_>) -> Vec<String> {
+    let Evidence { counts, stressed, .. } = evidence;
+    let excused = match evidence.plan.disturbance {
+        Some(Disturbance::StopsReading(_)) => *stressed,
+        _ => Counts::default(),
+    };
+    let count = |count: u64, what: &str| (count > 0).then(|| format!("{count} {what}"));
+    [
+        count(counts.missing.saturating_sub(excused.missing), "stanzas had not arrived by the deadline"),
+        count(counts.unsent.saturating_sub(excused.unsent), "stanzas could not be sent, their stream was gone"),
+        count(counts.bounced.saturating_sub(excused.bounced), "stanzas came back as errors"),
+        count(counts.duplicated, "stanzas arrived more than once"),
+        count(counts.reordered, "stanzas arrived after later ones"),
+        count(counts.foreign, "stanzas were foreign, changed or at the wrong domain"),
+        count(evidence.streams.failed, "handshakes failed"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn objective(evidence: &Evidence<'_>, series: Series, main: &Histogram<u64>) -> Vec<String> {
+    let slo = evidence.plan.slo;
+    let missed = |(bound, quantile, name): (Option<Duration>, f64, &str)| {
+        let bound = bound?;
+        match percentile(main, quantile) {
+            Figure::Value(value) if value <= bound => None,
+            Figure::Value(value) => Some(format!(
+                "{name} of {} is {}, the objective is {}",
+                series.name(),
+                readable(value),
+                readable(bound)
+            )),
+            Figure::TooFew(samples) => Some(format!(
+                "{name} of {} cannot be told from {samples} samples, it needs {}",
+                series.name(),
+                samples_needed(quantile)
+            )),
+        }
+    };
+    [(slo.p99, 0.99, "p99"), (slo.p999, 0.999, "p99.9")].into_iter().filter_map(missed).collect()
+}
+
+#[cfg(test)]
+mod tests;

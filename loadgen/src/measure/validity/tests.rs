@@ -1,0 +1,204 @@
+//! Runs that must be caught, and a good one that must not.
+
+use clap::Parser;
+
+use super::*;
+use crate::measure::{Due, Recorder, Tracker};
+use crate::plan::{Departure, Scenario, Slo};
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+fn plan(line: &str) -> Plan {
+    Line::try_parse_from(std::iter::once("loadgen").chain(line.split(' '))).unwrap().scenario.plan().unwrap()
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+/// What the system does to the stanza of this index in the run: `None`: drops it.
+type System = fn(u64) -> Option<Duration>;
+
+fn good(index: u64) -> Option<Duration> {
+    Some(Duration::from_micros(500 + index % 1_000))
+}
+
+struct Run {
+    plan: Plan,
+    counts: Counts,
+    stressed: Counts,
+    intervals: Vec<Interval>,
+    processor: Processor,
+}
+
+/// Plays a paced plan against an artificial system.
+fn run(plan: Plan, send_lag: Duration, system: System) -> Run {
+    let Load::Paced(timetable) = plan.load.clone() else { panic!("not paced") };
+    let mut tracker = Tracker::new(plan.lanes.len(), plan.deadline, plan.mode());
+    let mut recorder = Recorder::new(plan.phases.measure);
+    let mut numbers = Vec::new();
+    let mut index = 0;
+    for Departure { at, sender, class, .. } in timetable {
+        let phase = if at < plan.phases.warm_up { Phase::WarmUp } else { Phase::Measure };
+        let contacts = &plan.senders[sender as usize].contacts;
+        tracker.depart(Due { at, phase, class }, contacts, &mut numbers);
+        recorder.tick(at);
+        for (contact, number) in contacts.iter().zip(&numbers) {
+            recorder.record(Series::SendLag, phase, send_lag);
+            index += u64::from(phase == Phase::Measure);
+            if let Some(transit) = system(index) {
+                tracker.arrive(contact.lane, *number, 450, at + transit, &mut recorder);
+            }
+        }
+    }
+    let end = Duration::from_secs(1_000);
+    tracker.finish(end, &mut recorder);
+    Run {
+        counts: tracker.counts(Phase::Measure),
+        stressed: tracker.stressed(Phase::Measure),
+        intervals: recorder.into_intervals(end),
+        processor: Processor { system: 1.0, engine: 1.0, engine_busy: 0.3, others: 0.5 },
+        plan,
+    }
+}
+
+fn evidence(run: &Run) -> Evidence<'_> {
+    Evidence {
+        plan: &run.plan,
+        counts: run.counts,
+        stressed: run.stressed,
+        intervals: &run.intervals,
+        phases: PhaseLengths { connect: 1.0, warm_up: 1.0, measure: run.plan.phases.measure.as_secs_f64() },
+        processor: run.processor,
+        cores: 2,
+        streams: Streams::default(),
+        interrupted: false,
+    }
+}
+
+fn fan_outs() -> Plan {
+    plan("fanout -k 20 -d 10 --rate 1000 --warm-up 1s --duration 12s")
+}
+
+fn only(reasons: &[String]) -> &str {
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
+    &reasons[0]
+}
+
+#[test]
+fn good_run_is_valid_and_held() {
+    let run = run(fan_outs(), 10 * MS / 1_000, good);
+    assert_eq!(judge(&evidence(&run)), Verdict::default());
+}
+
+#[test]
+fn late_generator_makes_the_run_invalid() {
+    // Completions take nearly 1.5 ms at p99: 0.15 ms of lag is the most.
+    let verdict = judge(&evidence(&run(fan_outs(), Duration::from_micros(140), good)));
+    assert_eq!(verdict, Verdict::default());
+    let verdict = judge(&evidence(&run(fan_outs(), Duration::from_micros(160), good)));
+    let reason = only(&verdict.invalid);
+    assert!(
+        reason.starts_with("the generator was late: p99 of the send lag is 160 µs, more than 10 % of 1."),
+        "{reason}"
+    );
+    // Too few for p99: the median speaks.
+    let few = plan("fanout -k 4 -d 4 --rate 50 --warm-up 0s --duration 12s");
+    let verdict = judge(&evidence(&run(few, Duration::from_micros(160), good)));
+    assert!(only(&verdict.invalid).contains("p50 of the send lag"), "{verdict:?}");
+}
+
+#[test]
+fn busy_generator_makes_the_run_invalid_and_busy_neighbours_make_it_doubtful() {
+    let mut run = run(fan_outs(), MS / 100, good);
+    run.processor = Processor { engine_busy: 0.91, others: 6.1, ..run.processor };
+    let verdict = judge(&evidence(&run));
+    assert!(only(&verdict.invalid).contains("worked 91 % of the time"), "{verdict:?}");
+    assert_eq!(only(&verdict.doubts), "other programs used 25 % of the cores (more than 25 %)");
+}
+
+#[test]
+fn dropped_stanzas_fail_the_run() {
+    let run = run(fan_outs(), MS / 100, |index| if index == 70_000 { None } else { good(index) });
+    let verdict = judge(&evidence(&run));
+    assert!(verdict.invalid.is_empty(), "{verdict:?}");
+    assert_eq!(only(&verdict.failed), "1 stanzas had not arrived by the deadline");
+}
+
+#[test]
+fn slow_peer_may_lose_what_is_its_own_and_nothing_else() {
+    let lost = |is_excused: bool| {
+        let plan = plan("slow-peer --rate 1000 --warm-up 0s --duration 12s");
+        let mut run = run(plan, MS / 1_000, good);
+        let missing = if is_excused { &mut run.stressed } else { &mut Counts::default() };
+        missing.missing += 5;
+        run.counts.missing += 5;
+        run.counts.arrived -= 5;
+        judge(&evidence(&run)).failed.len()
+    };
+    assert_eq!([lost(true), lost(false)], [0, 1]);
+}
+
+#[test]
+fn duplicates_disorder_strangers_bounces_and_failed_handshakes_fail_the_run() {
+    let mut run = run(fan_outs(), MS / 100, good);
+    run.counts = Counts { duplicated: 1, reordered: 2, foreign: 3, bounced: 4, ..run.counts };
+    let evidence = Evidence { streams: Streams { failed: 5, ..Streams::default() }, ..evidence(&run) };
+    let firsts: Vec<char> = judge(&evidence).failed.iter().filter_map(|reason| reason.chars().next()).collect();
+    assert_eq!(firsts, ['4', '1', '2', '3', '5']);
+}
+
+#[test]
+fn account_that_does_not_balance_makes_the_run_invalid() {
+    let mut run = run(fan_outs(), MS / 100, good);
+    let right = run.counts;
+    run.counts = Counts { arrived: right.arrived - 1, ..right };
+    let invalid = judge(&evidence(&run)).invalid;
+    assert!(invalid[0].starts_with("the account does not balance") && invalid.len() == 2, "{invalid:?}");
+    run.counts = Counts { scheduled: right.scheduled - 1, arrived: right.arrived - 1, ..right };
+    let invalid = judge(&evidence(&run)).invalid;
+    assert!(invalid[0].contains("latencies were recorded") && invalid[1].contains("plan was not kept"), "{invalid:?}");
+    run.counts = Counts { departures: right.departures - 1, ..right };
+    let invalid = judge(&evidence(&run)).invalid;
+    assert!(invalid[0].contains("plan was not kept") && invalid[1].contains("fan-outs were recorded"), "{invalid:?}");
+}
+
+#[test]
+fn interrupted_run_accounts_for_less_than_the_plan() {
+    let mut run = run(fan_outs(), MS / 100, good);
+    run.counts = Counts { departures: run.counts.departures + 10, ..run.counts };
+    let interrupted = Evidence { interrupted: true, ..evidence(&run) };
+    assert!(judge(&interrupted).invalid[0].contains("plan was not kept"), "more than the plan is never right");
+    run.counts = Counts { departures: run.counts.departures - 11, ..run.counts };
+    let interrupted = Evidence { interrupted: true, ..evidence(&run) };
+    assert!(!judge(&interrupted).invalid.iter().any(|reason| reason.contains("plan was not kept")));
+}
+
+#[test]
+fn run_that_becomes_slower_is_not_steady() {
+    let run =
+        run(fan_outs(), MS / 100, |index| good(index).map(|transit| transit * if index > 120_000 { 4 } else { 1 }));
+    let doubts = judge(&evidence(&run)).doubts;
+    assert_eq!(doubts.len(), 1, "{doubts:?}");
+    assert!(doubts[0].starts_with("not steady: the median of last is 1."), "{doubts:?}");
+}
+
+#[test]
+fn objective_is_missed_when_it_is_exceeded_or_cannot_be_told() {
+    let mut run = run(fan_outs(), MS / 100, good);
+    run.plan.slo = Slo { p99: Some(2 * MS), p999: None };
+    assert!(judge(&evidence(&run)).failed.is_empty());
+    run.plan.slo = Slo { p99: Some(MS), p999: Some(MS) };
+    let failed = judge(&evidence(&run)).failed;
+    assert!(failed[0].ends_with("the objective is 1.00 ms"), "{failed:?}");
+    assert!(failed[1].contains("cannot be told from") && failed[1].ends_with("it needs 100000"), "{failed:?}");
+}
+
+#[test]
+fn run_that_measured_nothing_is_invalid() {
+    let mut run = run(fan_outs(), MS / 100, good);
+    run.intervals.clear();
+    assert!(judge(&evidence(&run)).invalid.iter().any(|reason| reason.starts_with("nothing was measured")));
+}
