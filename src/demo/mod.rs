@@ -4,11 +4,10 @@
 //! servers (SASL EXTERNAL over STARTTLS, SASL EXTERNAL over direct TLS, dialback), a certificate authority and a DNS
 //! server that knows just these. Everything is made in memory and gone afterwards; no root, no files, no network.
 
-mod calling;
+mod line;
 mod play;
 mod report;
 mod server;
-mod wire;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -26,7 +25,7 @@ use crate::config::Config;
 use crate::run::{self, Running};
 use crate::stage::authority::Authority;
 use crate::stage::zone::{Place, Zone};
-use crate::{cpu, tls};
+use crate::tls;
 use server::{Arrival, Role, Server};
 
 /// How the demo goes.
@@ -112,16 +111,15 @@ impl Stage {
         let ringgate = run::launch(&config, store, Some(tap)).context("ringgate")?;
 
         let (sender, arrivals) = mpsc::channel();
-        let cpu = cpu::detect();
         let role = Role { domain: home, store: None, external: false, direct_tls: false };
-        let mut backend = Server::new(backend_port.0, role, ringgate.internal, cpu, sender.clone());
+        let mut backend = Server::new(backend_port.0, role, ringgate.internal, sender.clone());
         backend.start();
         let mut remotes = Vec::new();
         for (remote, port) in REMOTES.iter().zip(ports) {
             let domain = domain(remote.name)?;
             let store = Some(authority.store(std::slice::from_ref(&domain))?);
             let role = Role { domain, store, external: remote.external, direct_tls: remote.direct_tls };
-            let mut server = Server::new(port.0, role, ringgate.public, cpu, sender.clone());
+            let mut server = Server::new(port.0, role, ringgate.public, sender.clone());
             server.start();
             remotes.push(server);
         }

@@ -1,27 +1,27 @@
 //! An embedded XMPP server of one domain: just enough of one to federate for real.
 //!
-//! It speaks s2s with the core's own stream machines over blocking sockets, one thread per stream. What arrives goes to
-//! a channel; what is to be sent is routed by its target domain.
+//! It speaks s2s over blocking sockets, one thread per stream. What arrives goes to a channel; what is to be sent is routed
+//! by its target domain.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use ringgate_proto::address::{Domain, DomainPair};
-use ringgate_proto::dialback::{Frame, FrameBody, FrameKind, Outcome, Secret, answer_verification};
-use ringgate_proto::gate::Listener;
-use ringgate_proto::scan::{Cpu, Element, Kind, Step, StreamContext};
-use ringgate_proto::stream::{Condition, Receiving, Rules, Side, StreamError, StreamEvent, Terms, TlsTerms, World};
+use ringgate_proto::address::Domain;
+use ringgate_proto::scan::{Attr, Element, Kind};
 
-use super::calling;
-use super::wire::Wire;
+use super::line::Line;
+use crate::clock;
+use crate::stage::endpoint::{Call, Cast, Endpoint, Heard, Proof, Reception, Tls};
 use crate::tls::Store;
-use crate::{clock, entropy};
+
+/// How long a stream may take to be made.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a server is.
 pub(super) struct Role {
@@ -47,13 +47,14 @@ pub(super) struct Arrival {
 }
 
 /// What all threads of a server share.
-pub(super) struct Shared {
-    pub(super) role: Role,
-    pub(super) secret: Secret,
-    pub(super) terms: Terms,
+struct Shared {
+    domain: Domain,
+    cast: Arc<Cast>,
+    /// How it calls.
+    tls: Tls,
+    proof: Proof,
     /// Where every other domain is: at ringgate.
-    pub(super) gateway: SocketAddr,
-    pub(super) cpu: Cpu,
+    gateway: SocketAddr,
     arrivals: Sender<Arrival>,
     stop: AtomicBool,
     callers: Mutex<HashMap<Domain, Sender<Vec<u8>>>>,
@@ -75,28 +76,18 @@ impl Server {
         Ok((listener, address))
     }
 
-    pub(super) fn new(
-        listener: TcpListener,
-        role: Role,
-        gateway: SocketAddr,
-        cpu: Cpu,
-        arrivals: Sender<Arrival>,
-    ) -> Self {
-        let tls = if role.store.is_some() { TlsTerms::Required } else { TlsTerms::None };
-        let terms = Terms {
-            tls,
-            external: role.external,
-            dialback: !role.external || tls == TlsTerms::None,
-            dialback_first: false,
+    pub(super) fn new(listener: TcpListener, role: Role, gateway: SocketAddr, arrivals: Sender<Arrival>) -> Self {
+        let tls = match (&role.store, role.direct_tls) {
+            (None, _) => Tls::None,
+            (Some(_), false) => Tls::StartTls,
+            (Some(_), true) => Tls::Direct,
         };
-        let mut secret = [0; 32];
-        entropy::fill(&mut secret);
         let shared = Shared {
-            role,
-            secret: Secret::new(&secret),
-            terms,
+            cast: Arc::new(Cast::new(std::slice::from_ref(&role.domain), role.store)),
+            domain: role.domain,
+            tls,
+            proof: if role.external { Proof::External } else { Proof::Dialback },
             gateway,
-            cpu,
             arrivals,
             stop: AtomicBool::new(false),
             callers: Mutex::default(),
@@ -109,17 +100,7 @@ impl Server {
     pub(super) fn start(&mut self) {
         let Some(listener) = self.listener.take() else { return };
         let shared = Arc::clone(&self.shared);
-        self.shared.keep(thread::spawn(move || {
-            while !shared.is_stopping() {
-                match listener.accept() {
-                    Ok((tcp, _)) => {
-                        let of_stream = Arc::clone(&shared);
-                        shared.keep(thread::spawn(move || serve(&of_stream, tcp)));
-                    }
-                    Err(_) => thread::sleep(Duration::from_millis(5)),
-                }
-            }
-        }));
+        self.shared.keep(thread::spawn(move || shared.accept(&listener)));
     }
 
     /// Sends one stanza to another domain; the first one opens a stream.
@@ -128,7 +109,11 @@ impl Server {
         let caller = callers.entry(to.clone()).or_insert_with(|| {
             let (sender, stanzas) = mpsc::channel();
             let (shared, to) = (Arc::clone(&self.shared), to.clone());
-            self.shared.keep(thread::spawn(move || call(&shared, &to, &stanzas)));
+            self.shared.keep(thread::spawn(move || {
+                if let Err(error) = shared.call(&to, &stanzas) {
+                    eprintln!("{}: a stream to {to} failed: {error}", shared.domain);
+                }
+            }));
             sender
         });
         // A caller that failed has printed why; the report will show what is missing.
@@ -136,7 +121,7 @@ impl Server {
     }
 
     pub(super) fn domain(&self) -> &Domain {
-        &self.shared.role.domain
+        &self.shared.domain
     }
 
     /// Closes all streams and waits for their threads.
@@ -153,200 +138,83 @@ impl Server {
 }
 
 impl Shared {
-    pub(super) fn is_stopping(&self) -> bool {
+    fn is_stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn side(&self) -> Side {
-        if self.role.store.is_some() { Side::Federation } else { Side::Internal }
     }
 
     fn keep(&self, thread: JoinHandle<()>) {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
     }
 
-    /// Lets a machine work with what it may know.
-    pub(super) fn world<R>(
-        &self,
-        out: &mut Vec<u8>,
-        events: &mut VecDeque<StreamEvent>,
-        work: impl FnOnce(&mut World<'_>) -> R,
-    ) -> R {
-        let mut draw = || {
-            let mut id = [0; 16];
-            entropy::fill(&mut id);
-            id
-        };
-        work(&mut World { out, events, rules: self, entropy: &mut draw })
-    }
-}
-
-impl Rules for Shared {
-    fn admit(&self, _: Side, _: Option<&Domain>, to: Option<&Domain>) -> Result<Terms, StreamError> {
-        match to {
-            Some(to) if *to != self.role.domain => Err(StreamError::peer(Condition::HostUnknown, "no such host here")),
-            _ => Ok(self.terms),
-        }
-    }
-
-    fn default_local(&self, _: Side) -> Option<&Domain> {
-        Some(&self.role.domain)
-    }
-}
-
-fn call(shared: &Arc<Shared>, to: &Domain, stanzas: &Receiver<Vec<u8>>) {
-    if let Err(error) = calling::run(shared, to, stanzas) {
-        eprintln!("{}: stream to {to} failed: {error}", shared.role.domain);
-    }
-}
-
-fn serve(shared: &Arc<Shared>, tcp: TcpStream) {
-    // The listener polls; its connections must not. What a peer does wrong ends its stream and nothing else.
-    let served = tcp.set_nonblocking(false).and_then(|()| Wire::new(tcp, shared.cpu)).and_then(|wire| {
-        let machine = Receiving::new(shared.side(), None);
-        Inbound { shared, wire, machine, out: Vec::new(), events: VecDeque::new(), proven: Vec::new() }.run()
-    });
-    if let Err(error) = served
-        && !shared.is_stopping()
-    {
-        eprintln!("{}: an inbound stream failed: {error}", shared.role.domain);
-    }
-}
-
-/// A stream that ringgate opened.
-struct Inbound<'a> {
-    shared: &'a Arc<Shared>,
-    wire: Wire,
-    machine: Receiving,
-    out: Vec<u8>,
-    events: VecDeque<StreamEvent>,
-    proven: Vec<DomainPair>,
-}
-
-impl Inbound<'_> {
-    fn run(mut self) -> io::Result<()> {
-        if let Some(store) = self.direct_tls()? {
-            self.wire.secure(store.server(Listener::Public, Some(&self.shared.role.domain)), false)?;
-        }
-        let mut is_direct = true;
-        while self.wire.is_open() && !self.machine.is_over() {
-            self.wire.read()?;
-            if let Some(peer) = self.wire.established() {
-                match is_direct {
-                    true => self.machine = Receiving::new(self.shared.side(), Some(peer)),
-                    false => {
-                        self.wire.restart();
-                        self.machine.tls_established(peer);
-                    }
+    /// Accepts streams until the server stops, each on a thread of its own.
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        while !self.is_stopping() {
+            let Ok((tcp, _)) = listener.accept() else {
+                thread::sleep(Duration::from_millis(5));
+                continue;
+            };
+            let shared = Arc::clone(self);
+            // What a peer does wrong ends its stream and nothing else.
+            self.keep(thread::spawn(move || match shared.serve(tcp) {
+                Err(error) if !shared.is_stopping() => {
+                    eprintln!("{}: an inbound stream failed: {error}", shared.domain);
                 }
-            }
-            while self.step()? {
-                is_direct = false;
-            }
-            if self.shared.is_stopping() {
-                let machine = &mut self.machine;
-                self.shared.world(&mut self.out, &mut self.events, |world| machine.close(world));
-            }
-            self.wire.flush(&mut self.out)?;
-        }
-        self.wire.shut();
-        Ok(())
-    }
-
-    fn direct_tls(&self) -> io::Result<Option<Store>> {
-        let Some(store) = &self.shared.role.store else { return Ok(None) };
-        loop {
-            match self.wire.begins_with_tls()? {
-                Some(true) => return Ok(Some(store.clone())),
-                Some(false) => return Ok(None),
-                None if self.shared.is_stopping() => return Ok(None),
-                None => {}
-            }
-        }
-    }
-
-    fn step(&mut self) -> io::Result<bool> {
-        let (shared, machine, proven) = (self.shared, &mut self.machine, &mut self.proven);
-        let (out, events) = (&mut self.out, &mut self.events);
-        let taken = self.wire.step(|step, context| match step {
-            Step::Header(header) => shared.world(out, events, |world| machine.handle_header(&header, context, world)),
-            Step::Close { .. } => {
-                shared.world(out, events, |world| machine.handle_close(world));
-                Ok(())
-            }
-            Step::Element(element) => match element.kind {
-                Kind::Message | Kind::Presence | Kind::Iq => arrive(shared, &element),
-                Kind::DialbackResult | Kind::DialbackVerify => {
-                    dialback(shared, machine, &element, context, proven, out)
-                }
-                _ => shared.world(out, events, |world| machine.handle_element(&element, context, world)),
-            },
-            Step::NeedMore { .. } => Ok(()),
-        })?;
-        match taken {
-            None => return Ok(false),
-            Some(Ok(())) => {}
-            Some(Err(error)) => {
-                let (machine, out, events) = (&mut self.machine, &mut self.out, &mut self.events);
-                self.shared.world(out, events, |world| machine.fail(error, world));
-            }
-        }
-        self.wire.flush(&mut self.out)?;
-        while let Some(event) = self.events.pop_front() {
-            match event {
-                StreamEvent::StartTls => {
-                    let store = self.shared.role.store.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-                    self.wire.secure(store.server(Listener::Public, Some(&self.shared.role.domain)), false)?;
-                }
-                StreamEvent::Restart => self.wire.restart(),
                 _ => {}
+            }));
+        }
+    }
+
+    /// Opens a stream to `to` and sends what comes from `stanzas` until its senders are gone.
+    fn call(&self, to: &Domain, stanzas: &Receiver<Vec<u8>>) -> io::Result<()> {
+        let (from, to) = (self.domain.clone(), to.clone());
+        let call = Call { from, to, tls: self.tls, proof: self.proof.clone() };
+        let endpoint = Endpoint::initiating(call, Arc::clone(&self.cast)).map_err(io::Error::other)?;
+        let mut line = Line::new(TcpStream::connect_timeout(&self.gateway, PATIENCE)?, endpoint)?;
+        let deadline = clock::now() + PATIENCE;
+        while !line.is_ready() {
+            if !line.turn(&mut |_| {})? || clock::now() > deadline {
+                return Err(io::Error::other("the stream was not negotiated"));
             }
         }
-        Ok(true)
-    }
-}
-
-fn arrive(shared: &Shared, element: &Element<'_>) -> Result<(), StreamError> {
-    let text = |attr: Option<ringgate_proto::scan::Attr<'_>>| {
-        attr.map_or(String::new(), |attr| String::from_utf8_lossy(attr.raw).into_owned())
-    };
-    let arrival = Arrival {
-        at: shared.role.domain.clone(),
-        from: text(element.from),
-        to: text(element.to),
-        id: text(element.id),
-        kind: element.kind,
-        nanos: clock::now().as_nanos(),
-    };
-    // The demo is over when nobody listens any more.
-    let _ = shared.arrivals.send(arrival);
-    Ok(())
-}
-
-fn dialback(
-    shared: &Arc<Shared>,
-    machine: &Receiving,
-    element: &Element<'_>,
-    context: &StreamContext,
-    proven: &mut Vec<DomainPair>,
-    out: &mut Vec<u8>,
-) -> Result<(), StreamError> {
-    machine.takes_dialback()?;
-    let frame = Frame::parse(element, context)?;
-    match (frame.kind, &frame.body) {
-        (FrameKind::Verify, FrameBody::Request(_)) => {
-            let serves = frame.pair.to == shared.role.domain;
-            answer_verification(&frame, &shared.secret, serves).write(out);
-        }
-        (FrameKind::Result, FrameBody::Request(key)) => {
-            let is_valid = calling::verify(shared, &frame.pair, machine.id(), key).unwrap_or(false);
-            let outcome = if is_valid { Outcome::Valid } else { Outcome::Invalid };
-            if is_valid {
-                proven.push(frame.pair.clone());
+        loop {
+            match stanzas.recv_timeout(Duration::from_millis(50)) {
+                Ok(mut text) => {
+                    // Whatever else is there goes with it.
+                    stanzas.try_iter().for_each(|stanza| text.extend_from_slice(&stanza));
+                    line.send(&text)?;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return line.close(&mut |_| {}),
             }
-            frame.answer(outcome).write(out);
         }
-        (_, FrameBody::Answer(_)) => {}
     }
-    Ok(())
+
+    /// Takes the stanzas of a stream that ringgate opened.
+    fn serve(&self, tcp: TcpStream) -> io::Result<()> {
+        // The listener polls; its connections must not.
+        tcp.set_nonblocking(false)?;
+        let reception = Reception { tls: Tls::StartTls, offers_external: self.proof == Proof::External };
+        let mut line = Line::new(tcp, Endpoint::receiving(reception, Arc::clone(&self.cast)))?;
+        let mut sink = |heard: Heard<'_>| {
+            if let Heard::Stanza(stanza) = heard {
+                self.arrive(stanza);
+            }
+        };
+        while !self.is_stopping() && line.turn(&mut sink)? {}
+        line.close(&mut sink)
+    }
+
+    fn arrive(&self, stanza: &Element<'_>) {
+        let text = |attr: Option<Attr<'_>>| attr.map_or_else(String::new, |attr| attr.to_text());
+        let arrival = Arrival {
+            at: self.domain.clone(),
+            from: text(stanza.from),
+            to: text(stanza.to),
+            id: text(stanza.id),
+            kind: stanza.kind,
+            nanos: clock::now().as_nanos(),
+        };
+        // The demo is over when nobody listens any more.
+        let _ = self.arrivals.send(arrival);
+    }
 }
