@@ -84,3 +84,15 @@ fn wrong_usage_exits_2_and_help_exits_0() {
     assert_eq!(help.status.code(), Some(0));
     assert!(text(&help.stdout).contains("Exit codes:"));
 }
+
+#[test]
+fn demo_delivers_every_stanza_and_exits_0() {
+    let output = ringgate(&["demo", "--seconds", "1", "--rate", "20", "--shards", "1"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));
+    for line in ["east.example to home.example by dialback", "home.example to south.example by external"] {
+        assert!(said.contains(line), "{said}");
+    }
+    assert!(said.contains("every stanza arrived once, in order"), "{said}");
+    assert!(said.contains("(the sum holds)"), "{said}");
+}
