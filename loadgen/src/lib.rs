@@ -21,3 +21,6 @@ pub mod plan;
 pub mod report;
 pub mod systems;
 pub mod world;
+
+/// Version and source revision of this build.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("LOADGEN_REVISION"));

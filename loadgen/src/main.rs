@@ -4,5 +4,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    loadgen::cli::main()
+    loadgen::systems::ringgate::be_ringgate().unwrap_or_else(loadgen::cli::main)
 }

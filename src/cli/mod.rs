@@ -10,6 +10,7 @@ mod check;
 mod run;
 pub mod scan;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -56,7 +57,12 @@ struct ConfigurationFile {
 
 /// Does what the command line asks.
 pub fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    main_from(std::env::args_os())
+}
+
+/// Does what these words ask, of which the first is the program's own name.
+pub fn main_from(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let done = match Arguments::parse_from(words).command {
         Command::Run(file) => run::run(&file),
         Command::Check(file) => check::check(&file, &mut std::io::stdout()),
         Command::Scan(args) => scan::run(&args),

@@ -1,4 +1,4 @@
-//! Processor time of this process, its threads, and of whole cores.
+//! Processor time of processes, their threads, and of whole cores.
 
 use std::fs;
 use std::time::Duration;
@@ -33,7 +33,31 @@ impl Use {
 
 /// Of all threads of this process that live, to the nanosecond.
 pub fn of_this_process() -> Duration {
-    let Ok(threads) = fs::read_dir("/proc/self/task") else { return Duration::ZERO };
+    of_threads("self")
+}
+
+/// Of another process: its threads that live, to the nanosecond, or, where those that have ended had more, all of them to
+/// 10 ms; and of its children that have ended. Zero when there is no such process.
+pub fn of_process(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let (own, children) = ticks(&stat).unwrap_or_default();
+    of_threads(&pid.to_string()).max(own) + children
+}
+
+/// A process, and its children that were waited for.
+///
+/// # Source
+/// proc_pid_stat(5).
+fn ticks(stat: &str) -> Option<(Duration, Duration)> {
+    // The name before it may contain anything.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut times = rest.split(' ').skip(11).map_while(|field| field.parse::<u32>().ok());
+    let mut user_and_system = || Some(TICK * times.next()?.saturating_add(times.next()?));
+    Some((user_and_system()?, user_and_system()?))
+}
+
+fn of_threads(process: &str) -> Duration {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return Duration::ZERO };
     let texts = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
     texts.filter_map(|text| on_processor(&text)).sum()
 }
@@ -73,6 +97,15 @@ mod tests {
         let stat = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 4 100 1000 8 16 32 64 128\ncpu10 1 0 0 0 0 0 0 0 0 0\n";
         assert_eq!(busy(stat, 0), TICK * 63);
         assert_eq!((busy(stat, 10), busy(stat, 1)), (TICK, Duration::ZERO));
+    }
+
+    #[test]
+    fn children_that_ended_are_told_from_the_process_itself() {
+        let stat = "7 (a) R 1) S 5 7 9 0 -1 4194304 1 2 3 4 10 20 3 4 20 0 3 0 12345 9 9\n";
+        assert_eq!(ticks(stat), Some((TICK * 30, TICK * 7)));
+        assert_eq!(ticks("7 (a) S 5"), None);
+        assert!(of_process(std::process::id()) > Duration::ZERO);
+        assert_eq!(of_process(u32::MAX), Duration::ZERO);
     }
 
     #[test]

@@ -7,47 +7,48 @@ use std::path::Path;
 use ringgate_proto::address::Domain;
 
 use super::install::{Need, Source};
-use super::process::{self, Pinned, Process};
-use super::{Attachment, Running, SERVER_NAME, Setup, secret, server_name};
+use super::process::Launch;
+use super::scratch::Folder;
+use super::{Attachment, SERVER_NAME, Setting, System, Under, ports, secret, server_name};
 
 /// What it takes. Its program only tells where the Erlang libraries are; the process is `erl`.
-pub const NEEDS: Need = Need { program: "ejabberdctl", source: Source::Debian(&["ejabberd"]) };
+pub(super) const NEEDS: Need = Need { program: "ejabberdctl", source: Source::Debian(&["ejabberd"]) };
 
 /// Starts it with one scheduler per core. Schedulers sleep when there is nothing to do instead of spinning, so that its
 /// processor time is work. It is no node of a cluster: no `epmd`, no port for other nodes.
 ///
 /// # Errors
 /// It is not installed, or does not start.
-pub fn start(setup: &Setup<'_>) -> anyhow::Result<Running> {
+pub(super) fn start(setting: &Setting<'_>, folder: &Folder) -> anyhow::Result<Under> {
     let found = NEEDS.find()?;
-    let [public, public_direct_tls, component] = process::free_ports()?;
+    let [public, public_direct_tls, component] = ports::free()?;
     let secret = secret();
-    let scratch = setup.scratch;
-    let names: Vec<Domain> = setup.locals.iter().cloned().chain([server_name()]).collect();
-    process::write(scratch, "ejabberd.pem", &setup.authority.sign(&names)?)?;
-    process::write(scratch, "root.pem", setup.authority.root_pem())?;
-    let config = configuration(setup, [public.port(), public_direct_tls.port(), component.port()], &secret)?;
-    let config = process::write(scratch, "ejabberd.yml", &config)?;
-    let resolver = process::write(scratch, "inetrc", &resolver(setup))?;
-    let schedulers = setup.cores.len();
-    let mut program = Pinned::new("erl", setup.cores);
-    let command = program.command();
-    command.args(["+S", &format!("{schedulers}:{schedulers}"), "+K", "true", "+P", "1000000", "+Q", "262144"]);
-    command.args(["+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"]);
-    command
-        .args(["-noinput", "-start_epmd", "false", "-mnesia", "dir"])
-        .arg(format!("\"{}/spool\"", scratch.display()));
-    command.args(["-s", "ejabberd"]);
-    command.env("ERL_LIBS", libraries(&found.path)).env("EJABBERD_CONFIG_PATH", config).env("ERL_INETRC", resolver);
-    command.env("EJABBERD_LOG_PATH", scratch.join("ejabberd.log")).env("ERL_CRASH_DUMP", scratch.join("crash.dump"));
-    command.env("HOME", scratch);
-    let process = Process::start("ejabberd", program, scratch, &[public, public_direct_tls, component])?;
-    let public_direct_tls = Some(public_direct_tls);
-    Ok(Running {
-        name: "ejabberd",
-        version: found.version,
-        attachment: Attachment::Server { public, public_direct_tls, component, secret },
-        process: Some(process),
+    let scratch = folder.path();
+    let names: Vec<Domain> = setting.locals.iter().cloned().chain([server_name()]).collect();
+    folder.write("ejabberd.pem", &setting.authority.sign(&names)?)?;
+    folder.write("root.pem", setting.authority.root_pem())?;
+    let config = configuration(setting, folder, [public.port(), public_direct_tls.port(), component.port()], &secret)?;
+    let config = folder.write("ejabberd.yml", &config)?;
+    let resolver = folder.write("inetrc", &resolver(setting))?;
+    let schedulers = setting.cores.len();
+    let name = System::Ejabberd.name();
+    let launch = Launch::new(name, Path::new("erl"), setting.cores)
+        .args(["+S", &format!("{schedulers}:{schedulers}"), "+K", "true", "+P", "1000000", "+Q", "262144"])
+        .args(["+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"])
+        .args(["-noinput", "-start_epmd", "false", "-mnesia", "dir", &format!("\"{}/spool\"", scratch.display())])
+        .args(["-s", "ejabberd"])
+        .env("ERL_LIBS", libraries(&found.path))
+        .env("EJABBERD_CONFIG_PATH", config)
+        .env("ERL_INETRC", resolver)
+        .env("EJABBERD_LOG_PATH", scratch.join("server.log"))
+        .env("ERL_CRASH_DUMP", scratch.join("crash.dump"))
+        .env("HOME", scratch)
+        .listens([public, public_direct_tls, component]);
+    Ok(Under {
+        name: name.to_owned(),
+        version: format!("ejabberd {}", found.version),
+        attachment: Attachment::Server { public, public_direct_tls: Some(public_direct_tls), component, secret },
+        processes: vec![launch.start(folder)?],
     })
 }
 
@@ -59,9 +60,9 @@ fn libraries(script: &Path) -> String {
 }
 
 /// Erlang's own resolver, asking one name server for everything and reading no file of the machine.
-fn resolver(setup: &Setup<'_>) -> String {
-    let address = setup.dns.ip().to_string().replace('.', ",");
-    let port = setup.dns.port();
+fn resolver(setting: &Setting<'_>) -> String {
+    let address = setting.dns.ip().to_string().replace('.', ",");
+    let port = setting.dns.port();
     format!(
         r#"{{resolv_conf, ""}}.
 {{hosts_file, ""}}.
@@ -73,7 +74,12 @@ clear_search.
     )
 }
 
-fn configuration(setup: &Setup<'_>, [public, direct, component]: [u16; 3], secret: &str) -> anyhow::Result<String> {
+fn configuration(
+    setting: &Setting<'_>,
+    folder: &Folder,
+    [public, direct, component]: [u16; 3],
+    secret: &str,
+) -> anyhow::Result<String> {
     let mut config = format!(
         r#"
 hosts: ["{SERVER_NAME}"]
@@ -97,10 +103,10 @@ listen:
     max_stanza_size: 524288
     hosts:
 "#,
-        scratch = setup.scratch.display(),
-        modules = if setup.transport.dialback { "mod_s2s_dialback: {}" } else { "mod_ping: {}" },
+        scratch = folder.path().display(),
+        modules = if setting.transport.dialback { "mod_s2s_dialback: {}" } else { "mod_ping: {}" },
     );
-    for domain in setup.locals {
+    for domain in setting.locals {
         writeln!(config, "      \"{domain}\": {{password: \"{secret}\"}}", domain = domain.as_ascii())?;
     }
     Ok(config)

@@ -1,215 +1,363 @@
-//! A system under test as a process: alone on its cores, in a process group of its own, ended with everything it started.
+//! A system's process: alone on its cores, heard of only through its log, and gone with whoever started it.
 
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{io, thread};
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Resource, Signal, WaitId, WaitIdOptions, getrlimit, kill_process, waitid};
 
-/// How long a system may take to listen.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often it is looked whether it listens.
-const PACE: Duration = Duration::from_millis(20);
-/// How much of its output is shown when it does not.
-const SHOWN_BYTES: usize = 2000;
+use super::family::{self, Member};
+use super::scratch::Folder;
+use super::{priority, spawner};
 
-/// A running process and its descendants, all ended when dropped.
+/// How long a program may take until it listens, unless said otherwise.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// From SIGTERM to SIGKILL.
+const GRACE: Duration = Duration::from_secs(3);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(5);
+/// Lines of a log in an error.
+const LOG_LINES: usize = 20;
+
+/// A program to be started.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    name: &'a str,
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    cores: &'a [usize],
+    listens: Vec<SocketAddr>,
+    patience: Duration,
+}
+
+impl<'a> Launch<'a> {
+    /// `program` under a name for messages, on these cores (all of this process's, if there are none).
+    pub fn new(name: &'a str, program: &Path, cores: &'a [usize]) -> Self {
+        Self {
+            name,
+            program: program.to_owned(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            cores,
+            listens: Vec::new(),
+            patience: PATIENCE,
+        }
+    }
+
+    /// With further arguments.
+    #[must_use]
+    pub fn args(mut self, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// With a variable in its environment.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// It is ready when all of these take connections; without any, as soon as it runs.
+    #[must_use]
+    pub fn listens(mut self, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.listens.extend(addresses);
+        self
+    }
+
+    /// How long it may take until it listens; 20 seconds by default.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Starts it in `folder`, with its output in `NAME.log` there, and waits until it listens.
+    ///
+    /// It is a session of its own, so that Ctrl-C on the terminal is not for it, and is killed by the kernel when this
+    /// process ends in whatever way.
+    ///
+    /// # Errors
+    /// It cannot be started, ends at once, or does not listen in time; with the last lines of its log.
+    pub fn start(self, folder: &Folder) -> anyhow::Result<Process> {
+        let log = folder.path().join(format!("{}.log", self.name));
+        let output = File::create(&log).with_context(|| log.display().to_string())?;
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "setsid"]);
+        if !self.cores.is_empty() {
+            let cores: Vec<String> = self.cores.iter().map(usize::to_string).collect();
+            command.args(["taskset", "-c", &cores.join(",")]);
+        }
+        command.arg(&self.program).args(&self.arguments).envs(self.environment).current_dir(folder.path());
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let child =
+            spawner::spawn(command).context("starting setpriv, setsid and taskset (Debian package util-linux)")?;
+        let process = Process { name: self.name.to_owned(), child, log };
+        process.await_listening(&self.listens, self.patience)?;
+        // Not before: until setsid has run, the session is still this process's.
+        priority::favour(process.pid());
+        Ok(process)
+    }
+}
+
+/// A running program. When dropped, it and everything it started are ended: SIGTERM, up to 3 seconds, SIGKILL.
 #[derive(Debug)]
 pub struct Process {
-    name: &'static str,
+    name: String,
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
-    /// Starts `program` on `cores`, with its output in `scratch`, and waits until it accepts connections on all of `listens`.
-    ///
-    /// # Errors
-    /// It cannot be started, ends, or does not listen within 30 s; with the end of what it printed.
-    pub fn start(name: &'static str, program: Pinned, scratch: &Path, listens: &[SocketAddr]) -> anyhow::Result<Self> {
-        let log = scratch.join(format!("{name}.out"));
-        let output = File::create(&log).with_context(|| format!("making {}", log.display()))?;
-        let mut command = program.0;
-        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).current_dir(scratch).process_group(0);
-        let child = command.spawn().with_context(|| format!("starting {name}"))?;
-        let mut process = Self { name, child, log };
-        process.wait_for(listens)?;
-        Ok(process)
-    }
-
-    /// The process itself, which leads the group.
+    /// The number of the program's process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// The process and its descendants as of now, in order of their ids.
+    /// The numbers of the program's process and of all that it started and that still run.
     pub fn pids(&self) -> Vec<u32> {
-        let parents = parents();
-        let mut pids = vec![self.pid()];
-        let mut known = 0;
-        while let Some(&parent) = pids.get(known) {
-            pids.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
-            known += 1;
-        }
-        pids.sort_unstable();
-        pids
+        family::of(self.pid()).into_iter().map(|member| member.pid).collect()
     }
 
-    /// Whether it has ended by itself, and with which end of its output.
+    /// Whether it still runs.
     ///
     /// # Errors
-    /// It has.
-    pub fn check(&mut self) -> anyhow::Result<()> {
-        if let Some(status) = self.child.try_wait()? {
-            bail!("{} has ended ({status}); it printed:\n{}", self.name, self.printed());
+    /// It has ended; with the last lines of its log.
+    pub fn check(&self) -> anyhow::Result<()> {
+        match self.status() {
+            None => Ok(()),
+            Some(status) => bail!("{} ended ({status}){}", self.name, self.last_words()),
         }
-        Ok(())
     }
 
-    fn wait_for(&mut self, listens: &[SocketAddr]) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        for address in listens {
+    /// How it ended, if it did. It is not reaped, so that its number stays its own as long as this value lives.
+    fn status(&self) -> Option<String> {
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(Pid::from_child(&self.child)), ended).ok()??;
+        Some(match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(signal)) => format!("signal {signal}"),
+            (None, None) => "in an unknown way".to_owned(),
+        })
+    }
+
+    /// The end of its log, on lines of its own.
+    pub fn last_words(&self) -> String {
+        let text = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        match &lines[lines.len().saturating_sub(LOG_LINES)..] {
+            [] => "; its log is empty".to_owned(),
+            lines => format!("; its log ends with:\n  {}", lines.join("\n  ")),
+        }
+    }
+
+    fn await_listening(&self, addresses: &[SocketAddr], patience: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + patience;
+        for &address in addresses {
             while TcpStream::connect(address).is_err() {
                 self.check()?;
                 if Instant::now() > deadline {
-                    let seconds = PATIENCE.as_secs();
-                    bail!("{} does not listen on {address} after {seconds} s:\n{}", self.name, self.printed());
+                    bail!("{} does not listen on {address} after {patience:?}{}", self.name, self.last_words());
                 }
-                thread::sleep(PACE);
+                std::thread::sleep(LOOK);
             }
         }
-        Ok(())
-    }
-
-    /// The end of its output.
-    fn printed(&self) -> String {
-        let text = fs::read(&self.log).unwrap_or_default();
-        String::from_utf8_lossy(&text[text.len().saturating_sub(SHOWN_BYTES)..]).into_owned()
+        // What listens may be another program, which has the port that this one wanted.
+        self.check()
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let pids = self.pids();
-        // Whoever has ended already cannot be ended; either way there is nothing more to do about it here.
-        let id = |pid: u32| i32::try_from(pid).ok().and_then(Pid::from_raw);
-        if let Some(group) = id(self.pid()) {
-            let _ = kill_process_group(group, Signal::KILL);
+        let mut members: HashSet<Member> = family::of(self.pid()).into_iter().collect();
+        signal(self.pid(), Signal::TERM);
+        let deadline = Instant::now() + GRACE;
+        while Instant::now() < deadline && self.status().is_none() {
+            std::thread::sleep(LOOK);
         }
-        // Erlang's port programs have groups of their own.
-        for pid in pids.into_iter().filter_map(id) {
-            let _ = kill_process(pid, Signal::KILL);
+        members.extend(family::of(self.pid()));
+        for member in members.iter().filter(|member| member.lives()) {
+            signal(member.pid, Signal::KILL);
         }
+        // Only its own child can be waited for in the proper way.
+        let deadline = Instant::now() + GRACE;
+        while Instant::now() < deadline && members.iter().any(|member| member.lives()) {
+            std::thread::sleep(LOOK);
+        }
+        // It has been told in a way that it cannot refuse.
         let _ = self.child.wait();
     }
 }
 
-/// A command that will run on certain cores only, with all threads and children.
-#[derive(Debug)]
-pub struct Pinned(Command);
+/// How many files a child may have open: systems raise their own limit to it.
+pub(super) fn open_files() -> u64 {
+    getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX)
+}
 
-impl Pinned {
-    /// `program` on `cores`.
-    pub fn new(program: impl AsRef<Path>, cores: &[usize]) -> Self {
-        let cores: Vec<String> = cores.iter().map(usize::to_string).collect();
-        // taskset becomes the program: the process id stays.
-        let mut command = Command::new("taskset");
-        command.args(["--cpu-list", &cores.join(",")]).arg(program.as_ref());
-        Self(command)
-    }
-
-    /// The command, for its arguments and environment.
-    pub fn command(&mut self) -> &mut Command {
-        &mut self.0
+fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // It may have ended meanwhile.
+        let _ = kill_process(pid, signal);
     }
 }
 
-/// First port that nobody needs to be root for and that is seldom a service's.
-const FIRST_PORT: u16 = 10_000;
-/// How many ports are tried.
-const TRIES: usize = 10_000;
-
-/// Ports of 127.0.0.1 that were free a moment ago, all different, and that no connection is given as its own: one of those
-/// might take the port before its listener, and a connection to it could meet itself.
+/// The first line that a program prints when asked for its version.
 ///
 /// # Errors
-/// There are none.
-pub fn free_ports<const N: usize>() -> io::Result<[SocketAddr; N]> {
-    let range = FIRST_PORT..first_ephemeral_port().max(FIRST_PORT + 1);
-    let mut entropy = [0; 2];
-    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
-    let mut held = Vec::with_capacity(N);
-    for _ in 0..TRIES {
-        let Some(address) = addresses.get_mut(held.len()) else { return Ok(addresses) };
-        ringgate::entropy::fill(&mut entropy);
-        address.set_port(range.start + u16::from_ne_bytes(entropy) % (range.end - range.start));
-        held.extend(TcpListener::bind(*address));
-    }
-    Err(io::Error::new(io::ErrorKind::AddrInUse, format!("{N} free ports were not found in {range:?}")))
-}
-
-/// Where the kernel begins to take ports for connections. ip(7): `ip_local_port_range`.
-fn first_ephemeral_port() -> u16 {
-    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
-    range.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(32_768)
-}
-
-/// Writes a file of a system, for its owner's eyes only.
-///
-/// # Errors
-/// With its path.
-pub(crate) fn write(directory: &Path, name: &str, text: &str) -> anyhow::Result<PathBuf> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-
-    let path = directory.join(name);
-    let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| format!("writing {}", path.display()))?;
-    Ok(path)
-}
-
-/// Every process and its parent.
-fn parents() -> Vec<(u32, u32)> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries.filter_map(|entry| parent(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect()
-}
-
-/// A process and its parent, from `/proc/PID/stat`. `None`: it is gone.
-///
-/// # Source
-/// proc_pid_stat(5): `pid (comm) state ppid …`; `comm` may hold anything, also parentheses.
-fn parent(pid: u32) -> Option<(u32, u32)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    Some((pid, rest.split_whitespace().nth(1)?.parse().ok()?))
+/// It cannot be run, or prints nothing.
+pub fn version(program: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    let output = output.with_context(|| format!("running {}", program.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+    line.map(str::to_owned).with_context(|| format!("{} says no version", program.display()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt;
+
+    use super::super::ports;
+    use super::super::scratch::Scratch;
     use super::*;
 
-    #[test]
-    fn free_ports_differ_and_are_no_connections_own() {
-        let ports: [SocketAddr; 20] = free_ports().unwrap();
-        let distinct: std::collections::HashSet<u16> = ports.iter().map(SocketAddr::port).collect();
-        assert_eq!(distinct.len(), ports.len());
-        assert!(distinct.iter().all(|port| (FIRST_PORT..first_ephemeral_port()).contains(port)), "{distinct:?}");
+    const PLACE: &str = "LOADGEN_TEST_OWNER";
+
+    fn shell(script: &str, scratch: &Scratch) -> anyhow::Result<Process> {
+        let folder = scratch.folder("shell")?;
+        Launch::new("shell", Path::new("sh"), &[0]).args(["-c", script]).start(&folder)
+    }
+
+    /// Waits for it, for at most ten seconds.
+    fn becomes(what: impl Fn() -> bool) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !what() {
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(LOOK);
+        }
+        true
+    }
+
+    fn alive(members: &[Member]) -> usize {
+        members.iter().filter(|member| member.lives()).count()
     }
 
     #[test]
-    fn a_program_that_ends_at_once_is_an_error_with_what_it_printed() {
-        let scratch = std::env::temp_dir().join(format!("loadgen-process-{}", std::process::id()));
-        fs::create_dir_all(&scratch).unwrap();
-        let mut program = Pinned::new("sh", &[0]);
-        program.command().args(["-c", "echo no such key; exit 3"]);
-        let [listens] = free_ports().unwrap();
-        let error = Process::start("shell", program, &scratch, &[listens]).unwrap_err().to_string();
-        fs::remove_dir_all(&scratch).unwrap();
-        assert!(error.contains("no such key") && error.contains("exit status: 3"), "{error}");
+    fn everything_that_a_program_started_ends_with_it() {
+        let scratch = Scratch::new(false).unwrap();
+        let script = "sleep 60 & setsid sleep 60 & (sleep 60 & exec sleep 0.001) & wait; wait; sleep 60";
+        let process = shell(script, &scratch).unwrap();
+        let members = || family::of(process.pid());
+        // The shell, two that are its children, and one whose parent has gone.
+        assert!(becomes(|| members().len() >= 4), "{:?}", members());
+        let members = members();
+        drop(process);
+        assert_eq!(alive(&members), 0);
+    }
+
+    #[test]
+    fn program_that_ignores_sigterm_is_killed() {
+        let scratch = Scratch::new(false).unwrap();
+        let process = shell("trap '' TERM; echo ready; while :; do sleep 1; done", &scratch).unwrap();
+        assert!(becomes(|| process.last_words().contains("ready")));
+        let members = family::of(process.pid());
+        drop(process);
+        assert_eq!(alive(&members), 0);
+    }
+
+    #[test]
+    fn program_ends_when_its_owner_panics() {
+        let scratch = Scratch::new(false).unwrap();
+        let process = shell("exec sleep 60", &scratch).unwrap();
+        let members = family::of(process.pid());
+        assert_eq!(alive(&members), 1);
+        let owner = std::thread::spawn(move || {
+            let _process = process;
+            panic!("on purpose");
+        });
+        assert!(owner.join().is_err());
+        assert_eq!(alive(&members), 0);
+    }
+
+    #[test]
+    fn program_outlives_the_thread_that_started_it() {
+        let scratch = Scratch::new(false).unwrap();
+        let process = std::thread::scope(|scope| scope.spawn(|| shell("exec sleep 60", &scratch).unwrap()).join());
+        let process = process.unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        process.check().unwrap();
+    }
+
+    /// Twice: as the test, and as the process that the test kills.
+    #[test]
+    fn program_ends_when_its_owner_is_killed() {
+        if let Some(place) = std::env::var_os(PLACE) {
+            let scratch = Scratch::new(false).unwrap();
+            let process = shell("echo ready; exec sleep 60", &scratch).unwrap();
+            // The kernel has been told by then.
+            assert!(becomes(|| process.last_words().contains("ready")));
+            fs::write(place, process.pid().to_string()).unwrap();
+            std::thread::sleep(Duration::from_secs(30));
+            return;
+        }
+        let scratch = Scratch::new(false).unwrap();
+        let place = scratch.path().join("pid");
+        let mut owner = Command::new(std::env::current_exe().unwrap());
+        owner.args(["--exact", "systems::process::tests::program_ends_when_its_owner_is_killed"]);
+        owner.env(PLACE, &place).env("TMPDIR", scratch.path()).stdout(Stdio::null()).process_group(0);
+        let mut owner = owner.spawn().unwrap();
+        let pid = || fs::read_to_string(&place).ok()?.parse::<u32>().ok();
+        assert!(becomes(|| pid().is_some()));
+        let pid = pid().unwrap();
+        let member = family::of(pid).into_iter().find(|member| member.pid == pid).unwrap();
+        owner.kill().unwrap();
+        owner.wait().unwrap();
+        assert!(becomes(|| !member.lives()));
+    }
+
+    #[test]
+    fn program_that_ends_at_once_is_an_error_with_its_log() {
+        let scratch = Scratch::new(false).unwrap();
+        let folder = scratch.folder("shell").unwrap();
+        let launch = Launch::new("shell", Path::new("sh"), &[0]).args(["-c", "echo no such key >&2; exit 3"]);
+        let error = launch.listens(ports::free::<1>().unwrap()).start(&folder).unwrap_err().to_string();
+        assert_eq!(error, "shell ended (exit code 3); its log ends with:\n  no such key");
+    }
+
+    #[test]
+    fn program_that_does_not_listen_is_an_error_with_its_log() {
+        let scratch = Scratch::new(false).unwrap();
+        let folder = scratch.folder("shell").unwrap();
+        let launch = Launch::new("shell", Path::new("sh"), &[0]).args(["-c", "echo thinking; exec sleep 60"]);
+        let launch = launch.listens(ports::free::<1>().unwrap()).patience(Duration::from_millis(300));
+        let error = launch.start(&folder).unwrap_err().to_string();
+        assert!(error.starts_with("shell does not listen on 127.0.0.1:"), "{error}");
+        assert!(error.ends_with("after 300ms; its log ends with:\n  thinking"), "{error}");
+    }
+
+    #[test]
+    fn core_that_does_not_exist_is_an_error() {
+        let scratch = Scratch::new(false).unwrap();
+        let folder = scratch.folder("shell").unwrap();
+        let launch = Launch::new("shell", Path::new("sh"), &[4_095]).args(["-c", "exec sleep 60"]);
+        let error = launch.listens(ports::free::<1>().unwrap()).start(&folder).unwrap_err().to_string();
+        assert!(error.starts_with("shell ended (exit code 1)") && error.contains("taskset"), "{error}");
+    }
+
+    #[test]
+    fn program_runs_on_its_core_only() {
+        let scratch = Scratch::new(false).unwrap();
+        let process = shell("grep Cpus_allowed_list /proc/self/status; exec sleep 60", &scratch).unwrap();
+        assert!(becomes(|| process.last_words().contains("Cpus_allowed_list")));
+        assert!(process.last_words().ends_with("\t0"), "{}", process.last_words());
     }
 }

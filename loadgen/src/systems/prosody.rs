@@ -3,36 +3,39 @@
 use std::fmt::Write;
 
 use super::install::{Need, Source};
-use super::process::{self, Pinned, Process};
-use super::{Attachment, Running, SERVER_NAME, Setup, secret};
+use super::process::Launch;
+use super::scratch::Folder;
+use super::{Attachment, SERVER_NAME, Setting, System, Under, ports, secret};
 
 /// What it takes: without lua-unbound Prosody asks only the name servers of the whole machine.
-pub const NEEDS: Need = Need { program: "prosody", source: Source::Debian(&["prosody", "lua-unbound"]) };
+pub(super) const NEEDS: Need = Need { program: "prosody", source: Source::Debian(&["prosody", "lua-unbound"]) };
 
 /// Starts it; whatever the cores, it has one thread.
 ///
 /// # Errors
 /// It is not installed, or does not start.
-pub fn start(setup: &Setup<'_>) -> anyhow::Result<Running> {
+pub(super) fn start(setting: &Setting<'_>, folder: &Folder) -> anyhow::Result<Under> {
     let found = NEEDS.find()?;
-    let [public, public_direct_tls, component] = process::free_ports()?;
+    let [public, public_direct_tls, component] = ports::free()?;
     let secret = secret();
-    process::write(setup.scratch, "prosody.pem", &setup.authority.sign(setup.locals)?)?;
-    process::write(setup.scratch, "root.pem", setup.authority.root_pem())?;
-    let mut config = global(setup, [public.port(), public_direct_tls.port(), component.port()]);
-    for domain in setup.locals {
+    folder.write("prosody.pem", &setting.authority.sign(setting.locals)?)?;
+    folder.write("root.pem", setting.authority.root_pem())?;
+    let mut config = global(setting, folder, [public.port(), public_direct_tls.port(), component.port()]);
+    for domain in setting.locals {
         write!(config, "Component \"{domain}\"\n  component_secret = \"{secret}\"\n", domain = domain.as_ascii())?;
     }
-    let config = process::write(setup.scratch, "prosody.cfg.lua", &config)?;
-    let mut program = Pinned::new(&found.path, setup.cores);
-    program.command().args(["-F", "--config"]).arg(config);
-    let process = Process::start("prosody", program, setup.scratch, &[public, public_direct_tls, component])?;
-    let public_direct_tls = Some(public_direct_tls);
-    Ok(Running {
-        name: "prosody",
-        version: found.version,
-        attachment: Attachment::Server { public, public_direct_tls, component, secret },
-        process: Some(process),
+    let config = folder.write("prosody.cfg.lua", &config)?;
+    let name = System::Prosody.name();
+    let launch = Launch::new(name, &found.path, setting.cores).args(["-F", "--config"]).args([config]).listens([
+        public,
+        public_direct_tls,
+        component,
+    ]);
+    Ok(Under {
+        name: name.to_owned(),
+        version: format!("Prosody {}", found.version),
+        attachment: Attachment::Server { public, public_direct_tls: Some(public_direct_tls), component, secret },
+        processes: vec![launch.start(folder)?],
     })
 }
 
@@ -40,8 +43,8 @@ pub fn start(setup: &Setup<'_>) -> anyhow::Result<Running> {
 /// that cost time per stanza; here is nothing but federation. Garbage is collected at Lua's own pace, which took half of the
 /// processor time per stanza that Prosody's more thrifty default took, for up to twice the memory. libunbound asks no loopback address, and answers `test.`
 /// itself, unless told otherwise.
-fn global(setup: &Setup<'_>, [public, direct, component]: [u16; 3]) -> String {
-    let dialback = setup.transport.dialback;
+fn global(setting: &Setting<'_>, folder: &Folder, [public, direct, component]: [u16; 3]) -> String {
+    let dialback = setting.transport.dialback;
     format!(
         r#"
 run_as_root = true
@@ -77,10 +80,10 @@ unbound = {{
 }}
 VirtualHost "{SERVER_NAME}"
 "#,
-        scratch = setup.scratch.display(),
+        scratch = folder.path().display(),
         module = if dialback { r#", "dialback""# } else { "" },
         secure_auth = !dialback,
-        address = setup.dns.ip(),
-        port = setup.dns.port(),
+        address = setting.dns.ip(),
+        port = setting.dns.port(),
     )
 }

@@ -6,20 +6,23 @@
 //! when it has read it.
 
 use super::install::{Need, Source};
-use super::process::{self, Pinned, Process};
-use super::{Attachment, RelayTls, Running, Setup};
+use super::process::Launch;
+use super::scratch::Folder;
+use super::{Attachment, RelayTls, Setting, System, Under, ports};
 
 /// What it takes.
-pub const NEEDS: Need = Need { program: "xmpp-proxy", source: Source::Cargo { name: "xmpp-proxy", version: "1.0.0" } };
+pub(super) const NEEDS: Need =
+    Need { program: "xmpp-proxy", source: Source::Cargo { name: "xmpp-proxy", version: "1.0.0" } };
 
 /// Starts it; it has as many threads as cores.
 ///
 /// # Errors
 /// It is not installed, or does not start.
-pub fn start(setup: &Setup<'_>) -> anyhow::Result<Running> {
+pub(super) fn start(setting: &Setting<'_>, folder: &Folder) -> anyhow::Result<Under> {
     let found = NEEDS.find()?;
-    let [entry] = process::free_ports()?;
-    let pem = process::write(setup.scratch, "xmpp-proxy.pem", &setup.authority.sign(setup.locals)?)?;
+    let [entry] = ports::free()?;
+    let pem = folder.write("xmpp-proxy.pem", &setting.authority.sign(setting.locals)?)?;
+    let Some(backend) = setting.backends.first() else { anyhow::bail!("there is no backend") };
     let config = format!(
         r#"
 listen = ["{entry}"]
@@ -30,18 +33,16 @@ max_stanza_size_bytes = 262144
 tls_key = "{pem}"
 tls_cert = "{pem}"
 "#,
-        backend = setup.backend,
         pem = pem.display()
     );
-    let config = process::write(setup.scratch, "xmpp-proxy.toml", &config)?;
-    let mut program = Pinned::new(&found.path, setup.cores);
-    program.command().arg(config);
-    let process = Process::start("xmpp-proxy", program, setup.scratch, &[entry])?;
-    let entry_tls = if setup.transport.direct_tls { RelayTls::Direct } else { RelayTls::StartTls };
-    Ok(Running {
-        name: "xmpp-proxy",
-        version: found.version,
+    let config = folder.write("xmpp-proxy.toml", &config)?;
+    let name = System::XmppProxy.name();
+    let launch = Launch::new(name, &found.path, setting.cores).args([config]).listens([entry]);
+    let entry_tls = if setting.transport.direct_tls { RelayTls::Direct } else { RelayTls::StartTls };
+    Ok(Under {
+        name: name.to_owned(),
+        version: format!("xmpp-proxy {}", found.version),
         attachment: Attachment::Relay { entry, entry_tls, exit_tls: RelayTls::None },
-        process: Some(process),
+        processes: vec![launch.start(folder)?],
     })
 }

@@ -1,11 +1,11 @@
 //! One local and one remote domain around a server that relays, each played by hand.
 
 use std::collections::HashMap;
-use std::net::TcpListener;
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpListener};
 
 use loadgen::plan::{Party, Transport};
-use loadgen::systems::{Running, Setup};
+use loadgen::systems::scratch::Scratch;
+use loadgen::systems::{Programs, Setting, Under};
 use loadgen::world;
 use ringgate::stage::authority::Authority;
 use ringgate::stage::zone::{Place, Zone};
@@ -25,7 +25,8 @@ pub(crate) const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 pub(crate) const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 
 pub(crate) struct Stage {
-    scratch: PathBuf,
+    scratch: Scratch,
+    programs: Programs,
     authority: Authority,
     store: Store,
     locals: Vec<Domain>,
@@ -34,32 +35,35 @@ pub(crate) struct Stage {
     pub(crate) remote: Remote,
     /// Where a relay finds the backend.
     pub(crate) backend: TcpListener,
+    backends: [SocketAddr; 1],
     pub(crate) transport: Transport,
 }
 
 impl Stage {
-    pub(crate) fn new(name: &str, transport: Transport) -> Self {
-        let scratch = std::env::temp_dir().join(format!("loadgen-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&scratch).unwrap();
+    pub(crate) fn new(transport: Transport) -> Self {
+        let scratch = Scratch::new(false).unwrap();
         let authority = Authority::new().unwrap();
         let backend = TcpListener::bind("127.0.0.1:0").unwrap();
+        let backends = [backend.local_addr().unwrap()];
         let domain = world::domain(Party::Remote(0));
         let store = authority.store(std::slice::from_ref(&domain)).unwrap();
         let remote = Remote::listen(transport, store.clone());
         let place = Place { address: remote.address, direct_tls: transport.direct_tls };
         let zone = Zone::serve_numeric(HashMap::from([(domain, place)])).unwrap();
         let locals = vec![world::domain(Party::Local(0)), world::domain(Party::Local(1))];
-        Self { scratch, authority, store, locals, zone, remote, backend, transport }
+        let programs = Programs::default();
+        Self { scratch, programs, authority, store, locals, zone, remote, backend, backends, transport }
     }
 
-    pub(crate) fn setup(&self) -> Setup<'_> {
-        Setup {
+    pub(crate) fn setting(&self) -> Setting<'_> {
+        Setting {
             scratch: &self.scratch,
+            programs: &self.programs,
             cores: &[0],
             locals: &self.locals,
             authority: &self.authority,
             dns: self.zone.address,
-            backend: self.backend.local_addr().unwrap(),
+            backends: &self.backends,
             transport: self.transport,
         }
     }
@@ -72,8 +76,8 @@ impl Stage {
     }
 
     /// The remote domain connects, and has a stream that may carry stanzas.
-    pub(crate) fn open_inbound(&self, running: &Running) -> Wire {
-        let (starttls, direct) = crate::public(running);
+    pub(crate) fn open_inbound(&self, under: &Under) -> Wire {
+        let (starttls, direct) = crate::public(under);
         let header = format!("<?xml version='1.0'?>{HEADER} from='{REMOTE}' to='{LOCAL}'>");
         let mut wire = if self.transport.direct_tls {
             Wire::connect(direct.unwrap())
@@ -125,20 +129,9 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("configuration and logs: {}", self.scratch.display());
-            return;
-        }
-        // What is left in the directory for temporary files is the system's to remove.
-        let _ = std::fs::remove_dir_all(&self.scratch);
-    }
-}
-
 /// The local domain's component. XEP-0114 §3.
-pub(crate) fn component(running: &Running) -> Wire {
-    let (address, secret) = crate::component(running);
+pub(crate) fn component(under: &Under) -> Wire {
+    let (address, secret) = crate::component(under);
     let mut wire = Wire::connect(address);
     wire.say(&format!(
         "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' to='{LOCAL}'>"
