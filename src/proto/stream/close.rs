@@ -10,7 +10,10 @@
 
 use alloc::vec::Vec;
 
-use super::StreamError;
+use crate::scan::tree::Node;
+use crate::scan::{Element, Kind, StreamContext};
+
+use super::{Condition, StreamError, StreamEvent, World};
 
 /// How far a stream's frame has been written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,39 @@ impl Frame {
 
     pub(super) fn is_over(self) -> bool {
         self == Self::Over
+    }
+
+    /// Reads an element that is neither a stanza nor dialback. `None` when nothing is left to do: a stream error has ended
+    /// the stream, or the stream has ended and the element comes too late.
+    ///
+    /// # Errors
+    /// `internal-server-error` for what no scanner hands out.
+    pub(super) fn read(
+        &mut self,
+        element: &Element<'_>,
+        context: &StreamContext,
+        world: &mut World<'_>,
+    ) -> Result<Option<Node>, StreamError> {
+        let is_error = element.kind == Kind::StreamError;
+        if self.is_over() || (self.has_ended() && !is_error) {
+            return Ok(None);
+        }
+        let node = Node::parse(element.bytes, context)
+            .ok_or(StreamError::us(Condition::InternalServerError, "an element could not be read"))?;
+        if !is_error {
+            return Ok(Some(node));
+        }
+        self.end(world.out);
+        world.events.push_back(StreamEvent::PeerError(Condition::of_peer(&node)));
+        Ok(None)
+    }
+
+    /// The peer's end tag came.
+    pub(super) fn peer_closed(&mut self, world: &mut World<'_>) {
+        if !self.is_over() {
+            self.end(world.out);
+            world.events.push_back(StreamEvent::PeerClosed);
+        }
     }
 
     /// Writes our end tag; the peer's is awaited.

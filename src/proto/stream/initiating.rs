@@ -140,16 +140,7 @@ impl Initiating {
         context: &StreamContext,
         world: &mut World<'_>,
     ) -> Result<(), StreamError> {
-        if self.link.frame.is_over() || (self.link.frame.has_ended() && element.kind != Kind::StreamError) {
-            return Ok(());
-        }
-        let node = Node::parse(element.bytes, context)
-            .ok_or(StreamError::us(Condition::InternalServerError, "an element could not be read"))?;
-        if element.kind == Kind::StreamError {
-            self.link.frame.end(world.out);
-            world.events.push_back(StreamEvent::PeerError(Condition::of_peer(&node)));
-            return Ok(());
-        }
+        let Some(node) = self.link.frame.read(element, context, world)? else { return Ok(()) };
         let link = &mut self.link;
         self.state = match mem::replace(&mut self.state, State::Broken) {
             State::AwaitFeatures(state) if element.kind == Kind::Features => state.features(&node, link, world)?,
@@ -166,11 +157,7 @@ impl Initiating {
 
     /// `</stream:stream>` came.
     pub fn handle_close(&mut self, world: &mut World<'_>) {
-        if self.link.frame.is_over() {
-            return;
-        }
-        self.link.frame.end(world.out);
-        world.events.push_back(StreamEvent::PeerClosed);
+        self.link.frame.peer_closed(world);
     }
 
     /// TLS is up after [`StreamEvent::StartTls`]: queues the new header.
