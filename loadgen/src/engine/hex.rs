@@ -11,7 +11,7 @@ pub(super) fn write(value: u32, out: &mut [u8]) {
     }
 }
 
-/// The number that `digits` (at most eight) are; `None` when one of them is none, or not written by [`write`].
+/// The number that `digits` (at most eight) are; `None` when one of them is none, or not written by [`write()`].
 pub(super) fn read(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |value, digit| match digit {
         b'0'..=b'9' => Some(value << 4 | u32::from(digit - b'0')),
