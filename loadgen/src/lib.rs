@@ -19,6 +19,7 @@ pub mod measure;
 pub mod outcome;
 pub mod plan;
 pub mod report;
+pub mod rig;
 pub mod systems;
 pub mod world;
 

@@ -1,16 +1,86 @@
 //! The command line: one module per command.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | it did what was asked; a run is valid and kept its objectives |
+//! | 1 | it could not be done; one line on standard error says why |
+//! | 2 | wrong usage: an unknown scenario or system, an impossible rate |
+//! | 3 | a run missed an objective, or lost, doubled or reordered stanzas |
+//! | 4 | a run is invalid: its figures must not be used |
+
+mod explain;
+mod run;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use clap::Parser;
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::outcome::Verdict;
+use crate::plan::Scenario;
+
+/// What was asked for could not be done.
+const FAILURE: u8 = 1;
+/// Wrong usage.
+const USAGE: u8 = 2;
+/// A run missed an objective or lost stanzas.
+const FAILED: u8 = 3;
+/// A run is invalid.
+const INVALID: u8 = 4;
+
+const EXIT_CODES: &str = "Exit codes: 0 done, and a run kept its objectives; 1 could not be done; 2 wrong usage; \
+                          3 an objective was missed or stanzas were lost; 4 the run is invalid.";
 
 /// Measures XMPP federation: plays the servers on both sides of a system under test.
+///
+/// Each scenario is a command: `loadgen fanout` starts ringgate by itself, runs, and writes its files.
 #[derive(Debug, Parser)]
-#[command(name = "loadgen", version)]
-struct Arguments {}
+#[command(name = "loadgen", version, after_help = EXIT_CODES, subcommand_required = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    run: run::Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Run(Scenario),
+    /// Prints what a scenario implies, before it is run
+    Explain(explain::Options),
+}
 
 /// Does what the command line asks.
 pub fn main() -> ExitCode {
-    let Arguments {} = Arguments::parse();
-    ExitCode::SUCCESS
+    let arguments = Arguments::parse();
+    let done = match &arguments.command {
+        Command::Run(scenario) => run::run(scenario, &arguments.run),
+        Command::Explain(options) => explain::run(options),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("loadgen: {error:#}");
+        ExitCode::from(if error.is::<crate::plan::Problem>() { USAGE } else { FAILURE })
+    })
+}
+
+/// The exit code of a run.
+fn code(verdict: &Verdict) -> ExitCode {
+    match (verdict.invalid.is_empty(), verdict.failed.is_empty()) {
+        (false, _) => ExitCode::from(INVALID),
+        (true, false) => ExitCode::from(FAILED),
+        (true, true) => ExitCode::SUCCESS,
+    }
+}
+
+/// Becomes true at the first SIGINT or SIGTERM; the second one ends the process at once.
+fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop)).context("signals")?;
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context("signals")?;
+    }
+    Ok(stop)
 }

@@ -13,6 +13,7 @@ use super::live::{Glimpse, Live};
 use super::scene::Scene;
 use super::shared::Shared;
 use super::stage::{Stage, run_number};
+use crate::measure::processor::Use;
 use crate::measure::{HANDOVER, Phase, merge};
 use crate::outcome::{Counts, Interval, PhaseLengths, Processor, Streams};
 use crate::plan::Load;
@@ -33,6 +34,10 @@ pub trait SystemWatch {
     fn processor(&self) -> Duration;
     /// Resident memory of all its processes.
     fn resident_bytes(&self) -> u64;
+    /// Its cores and the engine's, each once; none: what others use is not looked at.
+    fn cores(&self) -> &[usize] {
+        &[]
+    }
 }
 
 /// What a run has shown.
@@ -44,11 +49,13 @@ pub struct Measured {
     pub intervals: Vec<Interval>,
     /// Of the measured phase.
     pub counts: Counts,
+    /// The part of it on lanes of a domain under stress.
+    pub stressed: Counts,
     /// Streams of both sides.
     pub streams: Streams,
     /// As long as they were.
     pub phases: PhaseLengths,
-    /// In the measured phase. [`Processor::others`] is left at zero: the engine does not look beyond its threads.
+    /// In the measured phase.
     pub processor: Processor,
     /// Why the figures must not be used, as far as the engine knows: streams were lost.
     pub invalid: Vec<String>,
@@ -142,6 +149,7 @@ impl<'a> Conductor<'a> {
             started_unix_seconds: since_1970.as_secs_f64(),
             intervals: Vec::new(),
             counts: Counts::default(),
+            stressed: Counts::default(),
             streams,
             phases: PhaseLengths::default(),
             processor: Processor::default(),
@@ -167,14 +175,21 @@ impl<'a> Conductor<'a> {
             return self.drain();
         }
         self.measured.phases.warm_up = phases.warm_up.as_secs_f64();
-        let before = self.watch.processor();
+        let before = self.used();
         let end = measured_from + phases.measure;
         self.wait(Phase::Measure, measured_from, end, Shared::are_all_drained);
         self.length = self.shared.now().saturating_sub(measured_from);
-        self.measured.processor.system = self.watch.processor().saturating_sub(before).as_secs_f64();
+        let used = self.used();
+        self.measured.processor.system = used.system.saturating_sub(before.system).as_secs_f64();
+        self.measured.processor.others = used.others_since(&before).as_secs_f64();
         self.measured.streams.memory_end_bytes = self.watch.resident_bytes();
         self.measured.phases.measure = self.length.as_secs_f64();
         self.drain();
+    }
+
+    /// What the cores were used for so far.
+    fn used(&self) -> Use {
+        Use::now(self.watch.cores(), self.watch.processor())
     }
 
     /// Waits until `until`, or until `is_reached`; `false`: the run was ended meanwhile.
@@ -251,6 +266,7 @@ impl<'a> Conductor<'a> {
         let mut intervals = Vec::new();
         for harvest in harvests {
             measured.counts += harvest.counts;
+            measured.stressed += harvest.stressed;
             measured.streams.open += harvest.open;
             measured.streams.handshakes += harvest.handshakes;
             measured.streams.failed += harvest.failed;

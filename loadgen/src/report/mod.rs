@@ -25,7 +25,7 @@ mod units;
 
 pub use files::{Files, write_files};
 pub use paint::{Paint, Terminal};
-pub use progress::{Glimpse, Progress};
+pub use progress::Progress;
 pub use result::{ReadError, read, to_json};
 pub use run::Run;
 pub use summary::summary;

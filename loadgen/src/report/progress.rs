@@ -5,39 +5,17 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::units;
+use crate::engine::Glimpse;
 use crate::measure::Phase;
 use crate::measure::figure::readable;
 
 /// Between two lines where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-/// A run at one moment, as its engine sees it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Glimpse {
-    /// Where the run is.
-    pub phase: Phase,
-    /// Since the begin of this phase.
-    pub elapsed: Duration,
-    /// How long this phase takes, at most when streams are opened.
-    pub planned: Duration,
-    /// Streams that are open, and that are to be opened by the engine.
-    pub streams: (u64, u64),
-    /// Stanzas (or handshakes, when the scenario is about them) a second in the last second.
-    pub rate: u64,
-    /// Median of what took place in the last second; zero without samples.
-    pub p50: Duration,
-    /// 99th percentile of the same.
-    pub p99: Duration,
-    /// Stanzas since the begin of the warm-up.
-    pub arrived: u64,
-    /// Of which that did not arrive by their deadline.
-    pub missing: u64,
-}
-
 /// In one line, without the bar. Percentiles of a single second help to see that all is well; they are no figures.
 fn words(glimpse: &Glimpse) -> String {
     if glimpse.phase == Phase::Connect {
-        let (open, all) = glimpse.streams;
+        let (open, all) = (glimpse.opened, glimpse.to_open);
         return format!("{} of {} streams open", units::count(open), units::count(all));
     }
     let mut words = format!("{}/s", units::count(glimpse.rate));
@@ -50,7 +28,7 @@ fn words(glimpse: &Glimpse) -> String {
 /// Length and position of the bar: streams while they are opened, then time.
 fn extent(glimpse: &Glimpse) -> (u64, u64) {
     let (length, position) = match glimpse.phase {
-        Phase::Connect => (glimpse.streams.1, glimpse.streams.0),
+        Phase::Connect => (glimpse.to_open, glimpse.opened),
         Phase::WarmUp | Phase::Measure => (glimpse.planned.as_millis() as u64, glimpse.elapsed.as_millis() as u64),
     };
     (length.max(1), position.min(length.max(1)))
@@ -128,11 +106,12 @@ mod tests {
             phase,
             elapsed: SECOND * seconds,
             planned: SECOND * 30,
-            streams: (1_024, 2_000),
+            opened: 1_024,
+            to_open: 2_000,
             rate: 40_123,
             p50: Duration::from_micros(112),
             p99: Duration::from_micros(1_240),
-            arrived: 1_000,
+            done: 1_000,
             missing: 3,
         }
     }

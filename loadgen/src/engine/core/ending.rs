@@ -138,6 +138,7 @@ impl Core {
         ids.into_iter().for_each(|id| self.close(id));
         self.flush();
         self.harvest.counts = self.tracker.counts(RunPhase::Measure);
+        self.harvest.stressed = self.tracker.stressed(RunPhase::Measure);
         self.harvest.failed += self.harvest.lost.0 + self.links.count_under_way() as u64;
         self.harvest.worked = self.patience.worked();
         self.harvest.intervals = self.recorder.into_intervals(now);

@@ -52,6 +52,7 @@ pub(super) struct Seat {
 pub(super) struct Harvest {
     pub(super) intervals: Vec<Interval>,
     pub(super) counts: Counts,
+    pub(super) stressed: Counts,
     /// Streams that were open at the end of the connect phase, both ways.
     pub(super) open: u64,
     /// In the measured phase.
@@ -166,6 +167,7 @@ impl Core {
             harvest: Harvest {
                 intervals: Vec::new(),
                 counts: Counts::default(),
+                stressed: Counts::default(),
                 open: 0,
                 handshakes: 0,
                 failed: 0,

@@ -1,0 +1,74 @@
+//! One scenario on one system.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+
+use crate::plan::Scenario;
+use crate::report::{self, Progress, Terminal};
+use crate::rig::{Cores, Rig};
+use crate::systems::{Programs, System, priority};
+
+/// Where and on what to run.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Options {
+    /// System under test
+    #[arg(long, global = true, default_value = "ringgate", value_name = "NAME")]
+    pub(super) system: System,
+    /// Directory for the files of the run; by default loadgen-results/ and the time
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Cores of the system under test
+    #[arg(long, global = true, value_name = "N,N", value_delimiter = ',')]
+    pub(super) system_cores: Vec<usize>,
+    /// Cores of the engine
+    #[arg(long, global = true, value_name = "N,N", value_delimiter = ',')]
+    pub(super) engine_cores: Vec<usize>,
+    /// Another build of ringgate than the one that is part of loadgen
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) ringgate: Option<PathBuf>,
+    /// Install what a system needs: Debian's packages as root, crates for this user
+    #[arg(long, global = true)]
+    pub(super) install: bool,
+    /// Keep the configurations and logs of systems
+    #[arg(long, global = true)]
+    pub(super) keep: bool,
+}
+
+impl Options {
+    /// The place for runs, with all that this system needs.
+    pub(super) fn rig(&self, system: System) -> anyhow::Result<Rig> {
+        if let (true, Some(need)) = (self.install, system.need()) {
+            need.install()?;
+        }
+        let cores = Cores::choose(&self.system_cores, &self.engine_cores)?;
+        let programs = Programs { own: None, ringgate: self.ringgate.clone() };
+        Ok(Rig { cores, programs, keep: self.keep, command: std::env::args().collect() })
+    }
+
+    /// The directory for what is named `what`.
+    pub(super) fn directory(&self, what: &str) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| {
+            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            Path::new("loadgen-results").join(format!("{what}-{}", since_1970.as_secs()))
+        })
+    }
+}
+
+/// Runs it, prints the summary, writes the files.
+pub(super) fn run(scenario: &Scenario, options: &Options) -> anyhow::Result<ExitCode> {
+    let plan = scenario.plan()?;
+    let rig = options.rig(options.system)?;
+    let stop = super::stop_flag()?;
+    let _precedence = priority::favour_self();
+    let mut progress = Progress::new();
+    let record = rig.play(&plan, options.system, &mut progress, &stop);
+    progress.finish();
+    let record = record?;
+    let files = report::write_files(&record, &options.directory(plan.scenario))?;
+    let terminal = Terminal::stdout();
+    print!("{}\n{}", report::summary(&record, terminal.width, terminal.colour), files.listing());
+    Ok(super::code(&record.outcome.verdict))
+}

@@ -1,0 +1,187 @@
+//! One run from its plan to its record: sets the stage, starts the system under test alone on its cores, plays, judges.
+
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use ringgate::shard::placement;
+
+use crate::engine::{Live, Measured, Stage, SystemWatch};
+use crate::measure::validity::{self, Evidence};
+use crate::measure::{Hiccup, merge};
+use crate::outcome::{Environment, Outcome, Record, SCHEMA, SystemRecord};
+use crate::plan::Plan;
+use crate::report::Progress;
+use crate::systems::scratch::Scratch;
+use crate::systems::{self, Programs, Setting, System, Under};
+
+/// Between two looks at a run for its display.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Cores of a run: the system under test has its own, and so has the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cores {
+    /// Of the system under test.
+    pub system: Vec<usize>,
+    /// Of the engine, and of everything else of this process.
+    pub engine: Vec<usize>,
+}
+
+impl Cores {
+    /// Half of the cores that this process may use for each, where nothing else is asked for; a single core is shared, which
+    /// makes a run invalid sooner.
+    ///
+    /// # Errors
+    /// A core that this process may not use, or one asked for twice.
+    pub fn choose(system: &[usize], engine: &[usize]) -> anyhow::Result<Self> {
+        let allowed = placement::allowed_cores().context("the cores of this process")?;
+        for core in system.iter().chain(engine) {
+            ensure!(allowed.contains(core), "core {core} is not one of {allowed:?}, which this process may use");
+        }
+        let twice = system.iter().find(|core| engine.contains(core));
+        ensure!(twice.is_none(), "core {} is asked for twice, for the system and for the engine", twice.unwrap_or(&0));
+        let free = |taken: &[usize]| allowed.iter().copied().filter(|core| !taken.contains(core)).collect::<Vec<_>>();
+        let (system, engine) = match (system, engine) {
+            ([], []) => match allowed.split_at(allowed.len() / 2) {
+                ([], all) => (all.to_vec(), all.to_vec()),
+                (system, engine) => (system.to_vec(), engine.to_vec()),
+            },
+            ([], engine) => (free(engine), engine.to_vec()),
+            (system, []) => (system.to_vec(), free(system)),
+            (system, engine) => (system.to_vec(), engine.to_vec()),
+        };
+        ensure!(
+            !system.is_empty() && !engine.is_empty(),
+            "no core is left for the other side; the cores are {allowed:?}"
+        );
+        Ok(Self { system, engine })
+    }
+
+    /// All of them, each once.
+    fn all(&self) -> Vec<usize> {
+        let mut all = [self.system.as_slice(), &self.engine].concat();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+/// Where runs take place.
+pub struct Rig {
+    /// Who has which cores.
+    pub cores: Cores,
+    /// What to start where there is a choice.
+    pub programs: Programs,
+    /// Configurations and logs of systems stay there.
+    pub keep: bool,
+    /// The command line that repeats a run.
+    pub command: Vec<String>,
+}
+
+impl Rig {
+    /// Runs `plan` on `system`. Ends early, with what there is, when `stop` becomes true.
+    ///
+    /// # Errors
+    /// In one line: the system does not start, refuses us, or ends; the machine lacks something.
+    pub fn play(
+        &self,
+        plan: &Plan,
+        system: System,
+        progress: &mut Progress,
+        stop: &AtomicBool,
+    ) -> anyhow::Result<Record> {
+        let stage = Stage::set(plan, &self.cores.engine)?;
+        let scratch = Scratch::new(self.keep)?;
+        let watched = Watched { under: self.start(&stage, system, &scratch)?, cores: self.cores.all() };
+        let length = plan.phases.connect + plan.phases.warm_up + plan.phases.measure;
+        let hiccup = Hiccup::start(self.cores.engine.first().copied(), Instant::now(), length)?;
+        let measured = play(&stage, &watched, progress, stop);
+        // A system that is gone says more than what the engine noticed of it.
+        watched.under.check()?;
+        let mut measured = measured?;
+        measured.intervals = merge([measured.intervals, hiccup.finish(measured.phases)]);
+        Ok(self.record(plan, &watched, measured))
+    }
+
+    fn start(&self, stage: &Stage, system: System, scratch: &Scratch) -> anyhow::Result<Under> {
+        let (locals, backends) = (stage.local_domains(), stage.backends());
+        let setting = Setting {
+            locals: &locals,
+            backends: &backends,
+            authority: stage.authority(),
+            dns: stage.dns(),
+            transport: stage.plan().transport,
+            cores: &self.cores.system,
+            scratch,
+            programs: &self.programs,
+        };
+        systems::start(system, &setting)
+    }
+
+    fn record(&self, plan: &Plan, watched: &Watched, measured: Measured) -> Record {
+        let mut verdict = validity::judge(&Evidence {
+            plan,
+            counts: measured.counts,
+            stressed: measured.stressed,
+            intervals: &measured.intervals,
+            phases: measured.phases,
+            processor: measured.processor,
+            cores: watched.cores.len(),
+            streams: measured.streams,
+            interrupted: measured.interrupted,
+        });
+        verdict.invalid.extend(measured.invalid);
+        let outcome = Outcome {
+            schema: SCHEMA,
+            generator: crate::VERSION.to_owned(),
+            command: self.command.clone(),
+            started_unix_seconds: measured.started_unix_seconds,
+            scenario: plan.scenario.to_owned(),
+            seed: plan.seed,
+            options: plan.options.clone(),
+            system: SystemRecord { name: watched.under.name.clone(), version: watched.under.version.clone() },
+            environment: Environment::of_this_machine(&self.cores.system, &self.cores.engine),
+            phases: measured.phases,
+            counts: measured.counts,
+            stressed: measured.stressed,
+            processor: measured.processor,
+            streams: measured.streams,
+            verdict,
+        };
+        Record { outcome, intervals: measured.intervals }
+    }
+}
+
+/// A system under test, and the cores to look at.
+struct Watched {
+    under: Under,
+    cores: Vec<usize>,
+}
+
+impl SystemWatch for Watched {
+    fn processor(&self) -> Duration {
+        self.under.processor()
+    }
+
+    fn resident_bytes(&self) -> u64 {
+        self.under.resident_bytes()
+    }
+
+    fn cores(&self) -> &[usize] {
+        &self.cores
+    }
+}
+
+/// Plays in a thread of its own, so that this one can show how it goes.
+fn play(stage: &Stage, watched: &Watched, progress: &mut Progress, stop: &AtomicBool) -> anyhow::Result<Measured> {
+    let live = Live::default();
+    thread::scope(|scope| {
+        let run = scope.spawn(|| stage.run(watched.under.attachment.clone(), watched, &live, stop));
+        while !run.is_finished() {
+            thread::sleep(LOOK);
+            progress.show(&live.glimpse());
+        }
+        run.join().map_err(|_| anyhow::anyhow!("the engine panicked"))?
+    })
+}
