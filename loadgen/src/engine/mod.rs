@@ -25,10 +25,3 @@ mod stanza;
 pub use live::{Glimpse, Live};
 pub use run::{Measured, SystemWatch};
 pub use stage::Stage;
-
-/// Processor time that the calling thread has used; zero where the kernel does not say.
-fn thread_time() -> std::time::Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos = text.split(' ').next().and_then(|first| first.parse().ok());
-    std::time::Duration::from_nanos(nanos.unwrap_or(0))
-}

@@ -2,4 +2,6 @@
 //! to be seen.
 
 mod direct;
+mod faults;
 mod plans;
+mod saboteur;

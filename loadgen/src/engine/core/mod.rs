@@ -240,9 +240,11 @@ impl Core {
         self.act = Act::Playing;
     }
 
-    /// Whether nothing more departs or is opened.
+    /// Whether nothing more departs or is opened. What was due before the end departs, however late.
     fn is_played(&self) -> bool {
-        self.now >= self.end() || self.trials.are_done()
+        let end = self.end();
+        let is_behind = || self.schedule.next_due(&self.scene).is_some_and(|due| due < end);
+        self.trials.are_done() || (self.now >= end && !is_behind())
     }
 
     /// Whether nothing is awaited any more.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ringgate::ring::Wait;
 
 use super::{Act, Core};
-use crate::engine::thread_time;
+use crate::measure::processor;
 
 /// How long before a departure the core stops sleeping. A sleeper wakes up late, on a virtual machine by some 50 µs; the
 /// rest of the way is spent looking at the clock and the ring, which costs no system call.
@@ -85,10 +85,11 @@ impl Core {
     fn note_phase(&mut self) {
         match self.patience.at_begin {
             None if self.now >= self.schedule.measured_from => {
-                self.patience.at_begin = Some((thread_time(), self.patience.spun));
+                self.patience.at_begin = Some((processor::of_this_thread(), self.patience.spun));
             }
             Some((used, spun)) if self.patience.worked.is_none() && self.act >= Act::Draining => {
-                let (used, spun) = (thread_time().saturating_sub(used), self.patience.spun.saturating_sub(spun));
+                let (used, spun) =
+                    (processor::of_this_thread().saturating_sub(used), self.patience.spun.saturating_sub(spun));
                 self.patience.worked = Some(used.saturating_sub(spun));
             }
             _ => {}

@@ -1,0 +1,121 @@
+//! A system that does something wrong on purpose is caught, by exactly the counts that are meant for it.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use loadgen::engine::{Live, Measured, Stage};
+use loadgen::measure::{Phase, Series, total};
+use loadgen::outcome::Counts;
+use loadgen::plan::{Load, Phases, Plan};
+
+use crate::plans::{self, MS};
+use crate::saboteur::{Fault, Saboteur};
+
+const STANZAS: u64 = 50;
+
+/// 50 stanzas on one lane, one every 10 ms.
+fn plan() -> Plan {
+    let mut plan = plans::pairs(2, Load::Idle);
+    plan.phases = Phases { warm_up: Duration::ZERO, measure: 500 * MS, ..plan.phases };
+    plan.deadline = 400 * MS;
+    plan.load = Load::Paced(plans::every(&plan, STANZAS as u32, |_| 0));
+    plan
+}
+
+/// What came of it, and how often the relay did wrong.
+fn play(fault: Fault, nth: u64) -> (Measured, u64) {
+    let stage = Stage::set(&plan(), &[0]).expect("a stage");
+    let saboteur = Saboteur::start(stage.backends()[0], fault, nth);
+    let attachment = saboteur.attachment();
+    let measured = stage.run(attachment, &plans::Nobody, &Live::default(), &AtomicBool::new(false)).expect("a run");
+    (measured, saboteur.done())
+}
+
+/// Counts of a run in which everything arrived as it should.
+fn flawless() -> Counts {
+    let bytes = STANZAS * u64::from(plans::PRESENCE.bytes);
+    Counts { departures: STANZAS, scheduled: STANZAS, arrived: STANZAS, bytes, ..Counts::default() }
+}
+
+/// As [`flawless`], but so many did not arrive in time.
+fn without(missing: u64) -> Counts {
+    let all = flawless();
+    let bytes = all.bytes - missing * u64::from(plans::PRESENCE.bytes);
+    Counts { arrived: STANZAS - missing, missing, bytes, ..all }
+}
+
+#[test]
+fn relay_that_does_nothing_wrong_is_flawless() {
+    let (measured, done) = play(Fault::None, 1);
+    assert_eq!((measured.counts, done), (flawless(), 0));
+}
+
+#[test]
+fn dropped_stanzas_are_missing_and_recorded_at_the_deadline() {
+    let (measured, done) = play(Fault::Drop, 7);
+    assert_eq!((measured.counts, done), (without(7), 7));
+    let recipients = total(&measured.intervals, Series::Recipient, Phase::Measure);
+    assert_eq!(recipients.len(), STANZAS);
+    assert_eq!(recipients.count_between(399_000_000, 401_000_000), 7);
+}
+
+#[test]
+fn repeated_stanzas_are_duplicates() {
+    let (measured, done) = play(Fault::Duplicate, 7);
+    assert_eq!((measured.counts, done), (Counts { duplicated: 7, ..flawless() }, 7));
+}
+
+#[test]
+fn overtaken_stanzas_are_reordered() {
+    let (measured, done) = play(Fault::Swap, 7);
+    assert_eq!((measured.counts, done), (Counts { reordered: 7, ..flawless() }, 7));
+}
+
+#[test]
+fn stanzas_after_their_deadline_are_late_and_missing() {
+    let (measured, done) = play(Fault::Delay(600 * MS), 7);
+    // Each is overtaken by the next one, too.
+    assert_eq!((measured.counts, done), (Counts { late: 7, reordered: 7, ..without(7) }, 7));
+}
+
+#[test]
+fn stall_is_seen_by_everything_that_was_due_meanwhile() {
+    let (measured, done) = play(Fault::Stall(200 * MS), 20);
+    assert_eq!((measured.counts, done), (flawless(), 2));
+    let recipients = total(&measured.intervals, Series::Recipient, Phase::Measure);
+    // A generator that waited for answers would have seen two slow stanzas; two stalls of 200 ms are 20 that wait over 100 ms.
+    let slow = recipients.count_between(100_000_000, u64::MAX);
+    assert!((15..=40).contains(&slow), "{slow}");
+    let lag = total(&measured.intervals, Series::SendLag, Phase::Measure);
+    let usual = lag.value_at_quantile(0.9);
+    assert!(usual < 50_000_000, "the stall is the system's, not the generator's: {usual} ns");
+}
+
+#[test]
+fn altered_stanzas_are_foreign_and_missing() {
+    for fault in [Fault::Alter, Fault::Misdirect] {
+        let (measured, done) = play(fault, 7);
+        assert_eq!((measured.counts, done), (Counts { foreign: 7, ..without(7) }, 7), "{fault:?}");
+    }
+}
+
+#[test]
+fn stanzas_that_come_back_as_errors_are_bounced_and_missing() {
+    let (measured, done) = play(Fault::Bounce, 7);
+    assert_eq!((measured.counts, done), (Counts { bounced: 7, ..without(7) }, 7));
+}
+
+#[test]
+fn what_is_due_on_a_stream_that_the_system_cut_is_unsent_and_the_run_invalid() {
+    let (measured, done) = play(Fault::Cut, 21);
+    let counts = measured.counts;
+    assert_eq!((counts.arrived, done), (20, 1));
+    // The one in whose place it was cut, and what was written before the end was noticed.
+    assert!((1..=5).contains(&counts.missing), "{counts:?}");
+    assert_eq!(counts.missing + counts.unsent, 30);
+    assert!(
+        measured.invalid.len() == 1 && measured.invalid[0].contains("l0.local.test to r0.remote.test"),
+        "{:?}",
+        measured.invalid
+    );
+}
