@@ -4,9 +4,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use loadgen::engine::{Live, Measured, Stage};
+use loadgen::measure::validity::{Evidence, judge};
 use loadgen::measure::{Phase, Series, total};
-use loadgen::outcome::Counts;
+use loadgen::outcome::{Counts, Verdict};
 use loadgen::plan::{Load, Phases, Plan};
+use loadgen::systems::Attachment;
 
 use crate::plans::{self, MS};
 use crate::saboteur::{Fault, Saboteur};
@@ -28,7 +30,31 @@ fn play(fault: Fault, nth: u64) -> (Measured, u64) {
     let saboteur = Saboteur::start(stage.backends()[0], fault, nth);
     let attachment = saboteur.attachment();
     let measured = stage.run(attachment, &plans::Nobody, &Live::default(), &AtomicBool::new(false)).expect("a run");
+    // Whatever the system does, the generator's own account adds up.
+    let unsound: Vec<String> = verdict(stage.plan(), &measured).invalid;
+    assert!(!unsound.iter().any(|reason| is_of_the_account(reason)), "{fault:?}: {unsound:?}");
     (measured, saboteur.done())
+}
+
+/// Whether a reason to call a run invalid is that something was lost in the generator itself.
+fn is_of_the_account(reason: &str) -> bool {
+    ["the account does not balance", "latencies were recorded", "the plan was not kept"]
+        .iter()
+        .any(|words| reason.contains(words))
+}
+
+fn verdict(plan: &Plan, measured: &Measured) -> Verdict {
+    judge(&Evidence {
+        plan,
+        counts: measured.counts,
+        stressed: measured.stressed,
+        intervals: &measured.intervals,
+        phases: measured.phases,
+        processor: measured.processor,
+        cores: 1,
+        streams: measured.streams,
+        interrupted: measured.interrupted,
+    })
 }
 
 /// Counts of a run in which everything arrived as it should.
@@ -118,4 +144,20 @@ fn what_is_due_on_a_stream_that_the_system_cut_is_unsent_and_the_run_invalid() {
         "{:?}",
         measured.invalid
     );
+}
+
+#[test]
+fn generator_that_cannot_keep_its_schedule_calls_its_own_run_invalid() {
+    let mut plan = plan();
+    plan.deadline = 5_000 * MS;
+    // More in half a second than a core can write and read in it.
+    plan.load = Load::Paced(plans::every(&plan, 1_000_000, |_| 0));
+    let measured = plans::play(&plan, &[0], Attachment::Direct).expect("a run");
+    assert_eq!(measured.counts.scheduled, 1_000_000);
+    let invalid = verdict(&plan, &measured).invalid;
+    assert!(
+        invalid.iter().any(|reason| reason.starts_with("the generator was late: p99 of the send lag")),
+        "{invalid:?}"
+    );
+    assert!(!invalid.iter().any(|reason| is_of_the_account(reason)), "{invalid:?}");
 }
