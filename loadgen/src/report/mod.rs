@@ -12,23 +12,28 @@
 
 mod curve;
 mod files;
+mod grid;
 mod hgrm;
 mod hlog;
 mod paint;
 mod plot;
 mod progress;
+mod quantity;
 mod result;
 mod run;
 mod scale;
 mod summary;
+pub mod table;
 mod units;
 
 pub use files::{Files, write_files};
 pub use paint::{Paint, Terminal};
 pub use progress::Progress;
+pub use quantity::Quantity;
 pub use result::{ReadError, read, to_json};
 pub use run::Run;
 pub use summary::summary;
+pub use units::Unit;
 
 #[cfg(test)]
 mod made_up;

@@ -12,6 +12,34 @@ pub(crate) fn mark(value: f64) -> String {
     format!("{digits} {unit}")
 }
 
+/// What a figure is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Shown as a duration: `12.3 µs`.
+    Seconds,
+    /// Shown in powers of a thousand: `6.90 kB`.
+    Bytes,
+    /// Without unit, or a rate whose name says it: `40,000`.
+    Number,
+    /// A part of a whole: `42 %`.
+    Share,
+    /// How many times as much: `1.50`.
+    Ratio,
+}
+
+impl Unit {
+    /// A value with its unit.
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Self::Seconds => seconds(value),
+            Self::Bytes => bytes(value),
+            Self::Number => number(value),
+            Self::Share => share(value),
+            Self::Ratio => ratio(value),
+        }
+    }
+}
+
 /// Seconds, as a duration: `12.3 µs`.
 pub(crate) fn seconds(value: f64) -> String {
     Duration::try_from_secs_f64(value).map_or_else(|_| format!("{value} s"), readable)
@@ -52,6 +80,11 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
+/// How many times as much: `0.012`, `0.67`, `1.50`, `24.1`; at least two significant digits down to a thousandth.
+fn ratio(value: f64) -> String {
+    if value.abs() < 0.0995 { format!("{value:.3}") } else { number(value) }
+}
+
 /// A share: `0.42` is `42 %`.
 pub(crate) fn share(value: f64) -> String {
     let percent = value * 100.0;
@@ -82,6 +115,7 @@ mod tests {
         assert_eq!([0.0, 7.974, 42.0, 999.7, 98_000.4].map(number), ["0.00", "7.97", "42.0", "1,000", "98,000"]);
         assert_eq!([50e3, 1e6, 2e9, 500.0].map(mark), ["50 µs", "1 ms", "2 s", "500 ns"]);
         assert_eq!([0.004, 0.42, 1.0].map(share), ["0.4 %", "42 %", "100 %"]);
+        assert_eq!([0.0123, 0.67, 24.1, 1_234.0].map(ratio), ["0.012", "0.67", "24.1", "1,234"]);
         assert_eq!([10.2e-6, 1.5].map(seconds), ["10.2 µs", "1.50 s"]);
     }
 }

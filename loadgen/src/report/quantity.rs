@@ -1,0 +1,104 @@
+//! What runs are compared by.
+
+use super::run::Run;
+use super::units::Unit;
+use crate::measure::figure::percentile;
+
+/// One figure of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Quantity {
+    /// Processor time of the system for each stanza that arrived, seconds.
+    CpuPerStanza,
+    /// Stanzas that one core carries per second: the inverse of that.
+    StanzasPerCoreSecond,
+    /// Stanzas that arrived, per second of the measured phase.
+    StanzasPerSecond,
+    /// Median of the main series, seconds.
+    P50,
+    /// Its 99th percentile, seconds.
+    P99,
+    /// Its 99.9th percentile, seconds.
+    P999,
+    /// Resident memory for each open stream, bytes.
+    BytesPerStream,
+    /// Handshakes that ended well, per second of the measured phase.
+    HandshakesPerSecond,
+}
+
+impl Quantity {
+    /// In the order of tables.
+    pub const ALL: [Self; 8] = [
+        Self::CpuPerStanza,
+        Self::StanzasPerCoreSecond,
+        Self::StanzasPerSecond,
+        Self::P50,
+        Self::P99,
+        Self::P999,
+        Self::BytesPerStream,
+        Self::HandshakesPerSecond,
+    ];
+
+    /// As tables name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CpuPerStanza => "CPU per stanza",
+            Self::StanzasPerCoreSecond => "stanzas/s per core",
+            Self::StanzasPerSecond => "stanzas/s",
+            Self::P50 => "p50",
+            Self::P99 => "p99",
+            Self::P999 => "p99.9",
+            Self::BytesPerStream => "memory per stream",
+            Self::HandshakesPerSecond => "handshakes/s",
+        }
+    }
+
+    /// Of its values.
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::CpuPerStanza | Self::P50 | Self::P99 | Self::P999 => Unit::Seconds,
+            Self::BytesPerStream => Unit::Bytes,
+            Self::StanzasPerCoreSecond | Self::StanzasPerSecond | Self::HandshakesPerSecond => Unit::Number,
+        }
+    }
+
+    /// Whether more is better.
+    pub fn higher_is_better(self) -> bool {
+        matches!(self, Self::StanzasPerCoreSecond | Self::StanzasPerSecond | Self::HandshakesPerSecond)
+    }
+
+    /// Of a run; `None` where the run does not tell, or has too few samples.
+    pub fn of(self, run: &Run) -> Option<f64> {
+        let at = |quantile| {
+            let value = percentile(run.measured(run.main_series()?)?, quantile).value()?;
+            Some(value.as_secs_f64())
+        };
+        match self {
+            Self::CpuPerStanza => run.seconds_per_stanza(),
+            Self::StanzasPerCoreSecond => run.seconds_per_stanza().map(|seconds| 1.0 / seconds),
+            Self::StanzasPerSecond => run.stanzas_per_second().filter(|rate| *rate > 0.0),
+            Self::P50 => at(0.5),
+            Self::P99 => at(0.99),
+            Self::P999 => at(0.999),
+            Self::BytesPerStream => run.bytes_per_stream(),
+            Self::HandshakesPerSecond => run.handshakes_per_second(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::made_up;
+
+    #[test]
+    fn figures_of_a_run_are_those_of_its_record_or_none() {
+        let record = made_up::fan_out(1, 1, 1.0);
+        let figures =
+            |run: &Run| Quantity::ALL.map(|quantity| quantity.of(run).map(|value| quantity.unit().show(value)));
+        let [cpu, per_core, rate, p50, p99, p999, memory, handshakes] = figures(&Run::of(&record));
+        let shown = [cpu, per_core, rate, memory].map(Option::unwrap_or_default);
+        assert_eq!(shown, ["8.00 µs", "125,000", "40,000", "6.90 kB"]);
+        // 1,000 fan-outs: enough for a median only.
+        assert_eq!((p50.is_some(), p99, p999, handshakes), (true, None, None, None));
+    }
+}
