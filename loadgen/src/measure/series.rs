@@ -22,8 +22,11 @@ pub enum Series {
     Neighbour,
     /// Closed loop: from writing a stanza to its arrival. No latency that a user would see: a slow system is asked less.
     Transit,
-    /// Scheduled time until the generator has handed the stanza's bytes to the kernel.
+    /// Scheduled time of a departure until its first stanza is offered to its socket: how late the generator is.
     SendLag,
+    /// Scheduled time until a stanza is offered to its socket, for each recipient: the send lag, and the time that a server
+    /// takes to write a fan-out to all its streams.
+    Offered,
     /// From `connect` to the stream that may carry stanzas.
     Handshake,
     /// How late a thread that only sleeps 1 ms at a time wakes up, on the generator's core.
@@ -35,7 +38,7 @@ impl Series {
     pub const COUNT: usize = Self::ALL.len();
 
     /// All, in order of their declaration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Recipient,
         Self::First,
         Self::Median,
@@ -45,6 +48,7 @@ impl Series {
         Self::Neighbour,
         Self::Transit,
         Self::SendLag,
+        Self::Offered,
         Self::Handshake,
         Self::Hiccup,
     ];
@@ -61,6 +65,7 @@ impl Series {
             Self::Neighbour => "neighbour",
             Self::Transit => "transit",
             Self::SendLag => "send-lag",
+            Self::Offered => "offered",
             Self::Handshake => "handshake",
             Self::Hiccup => "hiccup",
         }

@@ -10,6 +10,8 @@
 //! - Something was measured at all.
 //!
 //! *Doubtful*: named, and the figures may be used.
+//! - In an open loop, the time until stanzas are offered to their sockets has a p99 that exceeds 30 % of the main series': much of
+//!   the result is the generator's writing of fan-outs, which a run without a system shows alone.
 //! - Others used more than 25 % of the cores of the system and the engine.
 //! - Not steady: between the halves of the measured phase, the main series' p99 differs by more than a factor of 2, or its median
 //!   by more than 1.5. Not looked at when something goes wrong on purpose.
@@ -30,6 +32,8 @@ use crate::plan::{Class, Disturbance, Load, Plan};
 
 /// Of the main series' percentile, so much send lag at most.
 pub const SEND_LAG: f64 = 0.1;
+/// Of the main series' percentile, so much time until stanzas are offered.
+pub const OFFERED: f64 = 0.3;
 /// Of its time, so much work of an engine core at most.
 pub const ENGINE_BUSY: f64 = 0.9;
 /// Of the cores, so much use by others.
@@ -74,6 +78,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
         return verdict;
     }
     verdict.invalid.extend(send_lag(evidence, series, &histogram));
+    verdict.doubts.extend(writing(evidence, series, &histogram));
     verdict.doubts.extend(steadiness(evidence, series));
     verdict.failed.extend(objective(evidence, series, &histogram));
     verdict
@@ -89,11 +94,7 @@ fn send_lag(evidence: &Evidence<'_>, series: Series, main: &Histogram<u64>) -> O
     if !matches!(evidence.plan.load, Load::Paced(_)) {
         return None;
     }
-    let lag = evidence.total(Series::SendLag);
-    let comparable = [(0.99, "p99"), (0.9, "p90"), (0.5, "p50")].into_iter().find_map(|(quantile, name)| {
-        Some((name, percentile(&lag, quantile).value()?, percentile(main, quantile).value()?))
-    });
-    let (name, lag, main) = comparable?;
+    let (name, lag, main) = comparable(&evidence.total(Series::SendLag), main)?;
     (lag > main.mul_f64(SEND_LAG)).then(|| {
         format!(
             "the generator was late: {name} of the send lag is {}, more than 10 % of {} ({name} of {})",
@@ -101,6 +102,25 @@ fn send_lag(evidence: &Evidence<'_>, series: Series, main: &Histogram<u64>) -> O
             readable(main),
             series.name()
         )
+    })
+}
+
+fn writing(evidence: &Evidence<'_>, series: Series, main: &Histogram<u64>) -> Option<String> {
+    let (name, offered, main) = comparable(&evidence.total(Series::Offered), main)?;
+    (offered > main.mul_f64(OFFERED)).then(|| {
+        format!(
+            "much of it is the generator's writing: {name} until stanzas are offered is {}, more than 30 % of {} ({name} of {}); see a run on `direct`",
+            readable(offered),
+            readable(main),
+            series.name()
+        )
+    })
+}
+
+/// The highest of p99, p90 and p50 that both have enough samples for: its name, and theirs.
+fn comparable(one: &Histogram<u64>, main: &Histogram<u64>) -> Option<(&'static str, Duration, Duration)> {
+    [(0.99, "p99"), (0.9, "p90"), (0.5, "p50")].into_iter().find_map(|(quantile, name)| {
+        Some((name, percentile(one, quantile).value()?, percentile(main, quantile).value()?))
     })
 }
 

@@ -14,7 +14,7 @@ const PLOT_ROWS: usize = 10;
 /// Columns of a row's name, indented.
 const NAME: usize = 13;
 /// Series in the order of the table.
-const ROWS: [Series; 11] = [
+const ROWS: [Series; 12] = [
     Series::First,
     Series::Median,
     Series::Last,
@@ -24,6 +24,7 @@ const ROWS: [Series; 11] = [
     Series::Stressed,
     Series::Transit,
     Series::Handshake,
+    Series::Offered,
     Series::SendLag,
     Series::Hiccup,
 ];

@@ -32,7 +32,7 @@ fn paced_fan_out_reaches_every_contact_once_over_every_transport() {
         assert_eq!(counts, flawless(600, counts));
         assert_eq!(counts.bytes, 600 * 450);
         let of = |series| total(&measured.intervals, series, Phase::Measure).len();
-        assert_eq!([Series::Recipient, Series::Last, Series::SendLag].map(of), [600, 60, 600]);
+        assert_eq!([Series::Recipient, Series::Last, Series::SendLag, Series::Offered].map(of), [600, 60, 60, 600]);
         assert_eq!(total(&measured.intervals, Series::Handshake, Phase::Connect).len(), 10);
         assert_eq!((measured.streams.open, measured.invalid.len()), (20, 0));
     }

@@ -23,6 +23,7 @@ impl Core {
     /// Bytes came: decrypts, scans, and judges what is in them. The time of their arrival is now.
     pub(super) fn received(&mut self, id: SocketId, mut bytes: Buffer) {
         let at = self.shared.now();
+        self.now = at;
         let Some(conn) = self.conns.get_mut(id) else { return };
         let (mut is_ready, mut is_closed) = (false, false);
         let (seen, book) = (&mut self.seen, &self.scene.book);

@@ -37,13 +37,15 @@ pub(super) enum Phase {
     Closing,
 }
 
-/// A stanza that waits to be written, or for the kernel to take it.
+/// A stanza that waits to be encrypted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Written {
     pub(super) lane: u32,
     pub(super) number: u32,
     /// When it was due.
     pub(super) due: Duration,
+    /// Whether it is the first stanza of its departure.
+    pub(super) is_first: bool,
 }
 
 /// One connection.
@@ -60,8 +62,8 @@ pub(super) struct Conn {
     pub(super) records: Vec<usize>,
     /// The stanzas in `plain`.
     pub(super) written: Vec<Written>,
-    /// The stanzas among the bytes that the kernel has not taken yet.
-    pub(super) taking: Vec<Written>,
+    /// How many of them were offered to the socket, which had no room for them.
+    pub(super) offered: usize,
     /// Bytes for the peer, behind those that the ring still sends.
     pub(super) out: Vec<u8>,
     /// Among those to be flushed at the end of the turn.
@@ -79,7 +81,7 @@ impl Conn {
             plain: Vec::new(),
             records: Vec::new(),
             written: Vec::new(),
-            taking: Vec::new(),
+            offered: 0,
             out: Vec::new(),
             is_dirty: false,
         }
@@ -95,7 +97,8 @@ impl Conn {
             }
         }
         self.plain.clear();
-        self.taking.append(&mut self.written);
+        self.written.clear();
+        self.offered = 0;
         Ok(())
     }
 }

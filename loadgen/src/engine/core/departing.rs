@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ringgate::ring::SocketId;
 
-use super::Core;
 use super::conn::{Phase as ConnPhase, Written};
 use super::sending::WAITING_BYTES;
+use super::{Act, Core};
 use crate::engine::scene::Scene;
 use crate::engine::stanza::{Label, PRIMER};
 use crate::measure::{Due, Phase};
@@ -108,6 +108,11 @@ impl Schedule {
 }
 
 impl Core {
+    /// Whether a departure of the timetable should have happened.
+    pub(super) fn is_departure_due(&self) -> bool {
+        self.act == Act::Playing && self.schedule.next_due(&self.scene).is_some_and(|due| due <= self.now)
+    }
+
     /// Writes what is due.
     pub(super) fn depart(&mut self) {
         match self.scene.plan.load {
@@ -129,9 +134,9 @@ impl Core {
             let due = Due { at, phase: self.phase(at), class: departure.class };
             let mut numbers = std::mem::take(&mut self.schedule.numbers);
             self.tracker.depart(due, &sender.contacts, &mut numbers);
-            for (contact, number) in sender.contacts.iter().zip(&numbers) {
-                let label = Label { lane: contact.lane, number: *number as u32 };
-                self.write(label, departure.stanza, (sender.user, contact.user), at);
+            for (index, (contact, number)) in sender.contacts.iter().zip(&numbers).enumerate() {
+                let written = Written { lane: contact.lane, number: *number as u32, due: at, is_first: index == 0 };
+                self.write(written, departure.stanza, (sender.user, contact.user));
             }
             room = room.saturating_sub(sender.contacts.len());
             self.schedule.numbers = numbers;
@@ -153,9 +158,9 @@ impl Core {
                 for _ in 0..per_record {
                     let mut numbers = std::mem::take(&mut self.schedule.numbers);
                     self.tracker.depart(due, &sender.contacts[..1], &mut numbers);
-                    let label = Label { lane, number: numbers[0] as u32 };
+                    let written = Written { lane, number: numbers[0] as u32, due: self.now, is_first: true };
                     self.schedule.numbers = numbers;
-                    self.write(label, stanza, (sender.user, sender.contacts[0].user), self.now);
+                    self.write(written, stanza, (sender.user, sender.contacts[0].user));
                 }
                 if let Some(conn) = self.conns.get_mut(id) {
                     conn.records.push(conn.plain.len());
@@ -167,13 +172,14 @@ impl Core {
     }
 
     /// Writes a stanza that has departed, to be sent at the end of the turn.
-    fn write(&mut self, label: Label, stanza: Stanza, users: (u32, u32), due: Duration) {
+    fn write(&mut self, written: Written, stanza: Stanza, users: (u32, u32)) {
+        let label = Label { lane: written.lane, number: written.number };
         let link = self.links.ready(label.lane);
         let conn = link.and_then(|id| self.conns.get_mut(id));
         match conn.filter(|conn| conn.phase == ConnPhase::Ready && conn.plain.len() < WAITING_BYTES) {
             Some(conn) => {
                 self.scene.book.write(label, stanza, users.0, users.1, &mut conn.plain);
-                conn.written.push(Written { lane: label.lane, number: label.number, due });
+                conn.written.push(written);
                 let id = conn.id;
                 self.touch(id);
             }

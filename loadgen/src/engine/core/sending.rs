@@ -3,8 +3,8 @@
 use ringgate::ring::{Sent, SocketId};
 
 use super::Core;
-use super::conn::{Phase, Written};
-use crate::measure::Series;
+use super::conn::{Phase as ConnPhase, Written};
+use crate::measure::{Phase, Series};
 use crate::plan::Load;
 
 /// Bytes that wait for a peer that does not read; further stanzas for it are never written.
@@ -27,6 +27,7 @@ impl Core {
         for id in dirty.drain(..) {
             if let Some(conn) = self.conns.get_mut(id) {
                 conn.is_dirty = false;
+                self.offer(id);
                 self.transmit(id);
             }
         }
@@ -41,7 +42,7 @@ impl Core {
             return;
         }
         let Some(conn) = self.conns.get_mut(id) else { return };
-        if conn.phase == Phase::Connecting {
+        if conn.phase == ConnPhase::Connecting {
             return;
         }
         if conn.out.capacity() == 0 {
@@ -59,7 +60,7 @@ impl Core {
         match self.ring.send(id, out) {
             Sent::Done(buffer) => {
                 self.recycle(buffer);
-                self.taken(id);
+                self.may_close(id);
             }
             Sent::Pending => {}
             Sent::Busy(bytes) => conn.out = bytes,
@@ -70,25 +71,28 @@ impl Core {
     /// The ring has sent what it had to keep.
     pub(super) fn sent(&mut self, id: SocketId, buffer: Vec<u8>) {
         self.recycle(buffer);
-        self.taken(id);
+        self.may_close(id);
         self.touch(id);
     }
 
-    /// The kernel has taken all bytes: that is when their stanzas count as sent.
-    fn taken(&mut self, id: SocketId) {
-        let is_paced = matches!(self.scene.plan.load, Load::Paced(_));
+    /// Records how late the stanzas of a connection are offered to its socket. That is where the generator's part ends: that
+    /// the kernel is slow, or has no room because the peer does not read, is part of what is measured.
+    fn offer(&mut self, id: SocketId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
-        if is_paced && !conn.taking.is_empty() {
-            let now = self.shared.now();
-            let measured_from = self.schedule.measured_from;
-            for Written { due, .. } in conn.taking.iter() {
-                let phase =
-                    if *due < measured_from { crate::measure::Phase::WarmUp } else { crate::measure::Phase::Measure };
-                self.recorder.record(Series::SendLag, phase, now.saturating_sub(*due));
+        let offered = &conn.written[conn.offered..];
+        if !matches!(self.scene.plan.load, Load::Paced(_)) || offered.is_empty() {
+            return;
+        }
+        let now = self.shared.now();
+        for Written { due, is_first, .. } in offered {
+            let phase = if *due < self.schedule.measured_from { Phase::WarmUp } else { Phase::Measure };
+            let late = now.saturating_sub(*due);
+            self.recorder.record(Series::Offered, phase, late);
+            if *is_first {
+                self.recorder.record(Series::SendLag, phase, late);
             }
         }
-        conn.taking.clear();
-        self.may_close(id);
+        conn.offered = conn.written.len();
     }
 
     fn recycle(&mut self, mut buffer: Vec<u8>) {

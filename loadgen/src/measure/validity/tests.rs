@@ -35,6 +35,10 @@ struct Run {
 
 /// Plays a paced plan against an artificial system.
 fn run(plan: Plan, send_lag: Duration, system: System) -> Run {
+    run_offered(plan, send_lag, send_lag, system)
+}
+
+fn run_offered(plan: Plan, send_lag: Duration, offered: Duration, system: System) -> Run {
     let Load::Paced(timetable) = plan.load.clone() else { panic!("not paced") };
     let mut tracker = Tracker::new(plan.lanes.len(), plan.deadline, plan.mode());
     let mut recorder = Recorder::new(plan.phases.measure);
@@ -45,8 +49,9 @@ fn run(plan: Plan, send_lag: Duration, system: System) -> Run {
         let contacts = &plan.senders[sender as usize].contacts;
         tracker.depart(Due { at, phase, class }, contacts, &mut numbers);
         recorder.tick(at);
+        recorder.record(Series::SendLag, phase, send_lag);
         for (contact, number) in contacts.iter().zip(&numbers) {
-            recorder.record(Series::SendLag, phase, send_lag);
+            recorder.record(Series::Offered, phase, offered);
             index += u64::from(phase == Phase::Measure);
             if let Some(transit) = system(index) {
                 tracker.arrive(contact.lane, *number, 450, at + transit, &mut recorder);
@@ -108,6 +113,18 @@ fn late_generator_makes_the_run_invalid() {
     let few = plan("fanout -k 4 -d 4 --rate 50 --warm-up 0s --duration 12s");
     let verdict = judge(&evidence(&run(few, Duration::from_micros(160), good)));
     assert!(only(&verdict.invalid).contains("p50 of the send lag"), "{verdict:?}");
+}
+
+#[test]
+fn result_that_is_mostly_the_generators_writing_is_doubtful() {
+    let judged = |micros| {
+        let offered = Duration::from_micros(micros);
+        judge(&evidence(&run_offered(fan_outs(), MS / 100, offered, good)))
+    };
+    assert_eq!(judged(400), Verdict::default());
+    let verdict = judged(500);
+    assert!(verdict.invalid.is_empty() && verdict.failed.is_empty(), "{verdict:?}");
+    assert!(only(&verdict.doubts).contains("p99 until stanzas are offered is 500 µs"), "{verdict:?}");
 }
 
 #[test]
