@@ -3,18 +3,18 @@
 use ringgate_proto::scan::naive::inputs::Numbers;
 
 /// Streams of one sort.
-pub(crate) struct Corpus {
+pub struct Corpus {
     /// For the table.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Each with its header and without its end tag.
-    pub(crate) streams: Vec<Vec<u8>>,
+    pub streams: Vec<Vec<u8>>,
     /// Depth-1 elements in all of them.
-    pub(crate) stanzas: usize,
+    pub stanzas: usize,
 }
 
 impl Corpus {
     /// Bytes of all streams.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.streams.iter().map(Vec::len).sum()
     }
 }
@@ -127,10 +127,10 @@ fn avatar(n: &mut Numbers) -> String {
 }
 
 /// The names of all corpora.
-pub(crate) const NAMES: &[&str] = &["presence", "message", "message UTF-8", "OMEMO", "avatar 30 KB", "captured"];
+pub const NAMES: &[&str] = &["presence", "message", "message UTF-8", "OMEMO", "avatar 30 KB", "captured"];
 
 /// The corpus of this name.
-pub(crate) fn named(name: &str) -> Corpus {
+pub fn named(name: &str) -> Corpus {
     match name {
         "presence" => made("presence", presence),
         "message" => made("message", |n| message(n, WORDS, 120)),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use ringgate::shard::placement;
 
-use crate::engine::{Live, Measured, Stage, SystemWatch};
+use crate::engine::{Ground, Live, Measured, Stage, SystemWatch};
 use crate::measure::validity::{self, Evidence};
 use crate::measure::{Hiccup, merge};
 use crate::outcome::{Environment, Outcome, Record, SCHEMA, SystemRecord};
@@ -91,7 +91,7 @@ impl Rig {
         progress: &mut Progress,
         stop: &AtomicBool,
     ) -> anyhow::Result<Record> {
-        let stage = Stage::set(plan, &self.cores.engine)?;
+        let stage = Stage::set(plan, &self.cores.engine, Ground::new(system)?)?;
         let scratch = Scratch::new(self.keep)?;
         let watched = Watched { under: self.start(&stage, system, &scratch)?, cores: self.cores.all() };
         let length = plan.phases.connect + plan.phases.warm_up + plan.phases.measure;

@@ -22,6 +22,16 @@ pub struct Place {
     pub direct_tls: bool,
 }
 
+/// What SRV records point to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Targets {
+    /// The domain's own name, which has an address.
+    Names,
+    /// The address itself, written as a name: `192.0.2.1.`. COMPAT: ejabberd 23.01: asks this server for SRV records, but the
+    /// C library for addresses, and that knows no server on any port but 53; it understands a number.
+    Addresses,
+}
+
 /// Answers until it is dropped.
 pub struct Zone {
     /// Where it answers, over UDP.
@@ -38,21 +48,15 @@ impl Zone {
     /// # Errors
     /// No port or no thread.
     pub fn serve(places: HashMap<Domain, Place>) -> io::Result<Self> {
-        Self::answer_with(places, target)
+        Self::serve_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Targets::Names, places)
     }
 
-    /// As [`Self::serve`], but SRV targets are the addresses themselves, written as names: `192.0.2.1.`. COMPAT: ejabberd
-    /// 23.01: asks this server for SRV records, but the C library for addresses, and that knows no server on any port but 53;
-    /// it understands a number.
+    /// As [`Self::serve`], but at an address of IPv4 (port 0: any that is free), and with SRV targets as asked.
     ///
     /// # Errors
-    /// As [`Self::serve`].
-    pub fn serve_numeric(places: HashMap<Domain, Place>) -> io::Result<Self> {
-        Self::answer_with(places, numeric_target)
-    }
-
-    fn answer_with(places: HashMap<Domain, Place>, target: Target) -> io::Result<Self> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    /// The port is taken, or there is no thread.
+    pub fn serve_at(address: SocketAddr, targets: Targets, places: HashMap<Domain, Place>) -> io::Result<Self> {
+        let socket = UdpSocket::bind(address)?;
         socket.set_read_timeout(Some(Duration::from_millis(50)))?;
         let address = socket.local_addr()?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -61,7 +65,7 @@ impl Zone {
             let mut buffer = [0; 1232];
             while !stopped.load(Ordering::Relaxed) {
                 let Ok((count, peer)) = socket.recv_from(&mut buffer) else { continue };
-                if let Some(reply) = answer(&places, target, &buffer[..count]) {
+                if let Some(reply) = answer(&places, targets, &buffer[..count]) {
                     // A lost reply is asked for again.
                     let _ = socket.send_to(&reply, peer);
                 }
@@ -81,7 +85,7 @@ impl Drop for Zone {
     }
 }
 
-fn answer(places: &HashMap<Domain, Place>, target: Target, query: &[u8]) -> Option<Vec<u8>> {
+fn answer(places: &HashMap<Domain, Place>, targets: Targets, query: &[u8]) -> Option<Vec<u8>> {
     let query = Message::from_vec(query).ok()?;
     let question = query.queries.first()?.clone();
     let mut reply = Message::new(query.metadata.id, MessageType::Response, OpCode::Query);
@@ -89,7 +93,7 @@ fn answer(places: &HashMap<Domain, Place>, target: Target, query: &[u8]) -> Opti
     // RFC 1035 §4.1.1: copied. Erlang's resolver drops an answer without it.
     reply.metadata.recursion_desired = query.metadata.recursion_desired;
     let name = question.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
-    match records(places, target, &name, question.query_type(), question.name()) {
+    match records(places, targets, &name, question.query_type(), question.name()) {
         Some(records) => records.into_iter().for_each(|record| {
             reply.add_answer(record);
         }),
@@ -102,7 +106,7 @@ fn answer(places: &HashMap<Domain, Place>, target: Target, query: &[u8]) -> Opti
 /// The records of a name; `None` when there is no such name.
 fn records(
     places: &HashMap<Domain, Place>,
-    target: Target,
+    targets: Targets,
     name: &str,
     kind: RecordType,
     owner: &Name,
@@ -113,8 +117,8 @@ fn records(
     };
     let place = places.get(&Domain::parse(domain).ok()?)?;
     let data = match (service, kind) {
-        (Some("_xmpp-server"), RecordType::SRV) if !place.direct_tls => Some(target(place, domain)),
-        (Some("_xmpps-server"), RecordType::SRV) if place.direct_tls => Some(target(place, domain)),
+        (Some("_xmpp-server"), RecordType::SRV) if !place.direct_tls => Some(targets.record(place, domain)),
+        (Some("_xmpps-server"), RecordType::SRV) if place.direct_tls => Some(targets.record(place, domain)),
         (None, RecordType::A) => match place.address {
             SocketAddr::V4(address) => Some(RData::A(A(*address.ip()))),
             SocketAddr::V6(_) => None,
@@ -124,18 +128,14 @@ fn records(
     Some(data.into_iter().map(|data| Record::from_rdata(owner.clone(), TTL_SECONDS, data)).collect())
 }
 
-/// Makes the SRV record of a place that belongs to the domain of this name.
-type Target = fn(&Place, &str) -> RData;
-
-fn target(place: &Place, domain: &str) -> RData {
-    service(place, domain)
-}
-
-fn numeric_target(place: &Place, _domain: &str) -> RData {
-    service(place, &place.address.ip().to_string())
-}
-
-fn service(place: &Place, host: &str) -> RData {
-    let host = Name::from_ascii(format!("{host}.")).unwrap_or_else(|_| Name::root());
-    RData::SRV(SRV::new(0, 0, place.address.port(), host))
+impl Targets {
+    /// The SRV record of a place that belongs to the domain of this name.
+    fn record(self, place: &Place, domain: &str) -> RData {
+        let host = match self {
+            Self::Names => format!("{domain}."),
+            Self::Addresses => format!("{}.", place.address.ip()),
+        };
+        let host = Name::from_ascii(host).unwrap_or_else(|_| Name::root());
+        RData::SRV(SRV::new(0, 0, place.address.port(), host))
+    }
 }

@@ -13,6 +13,7 @@
 //! read that brought it is begun to be dealt with.
 
 mod core;
+mod ground;
 mod hex;
 mod live;
 mod run;
@@ -22,6 +23,7 @@ mod socket;
 mod stage;
 mod stanza;
 
+pub use ground::Ground;
 pub use live::{Glimpse, Live};
 pub use run::{Measured, SystemWatch};
 pub use stage::Stage;

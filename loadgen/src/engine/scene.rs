@@ -93,12 +93,17 @@ impl Scene {
     pub(super) fn streams(&self, core: usize) -> Vec<Stream> {
         let lanes = (0..self.plan.lanes.len() as u32).filter(|lane| self.sender(*lane) == core);
         let lanes = lanes.map(|lane| self.stream(lane)).filter(|stream| matches!(stream, Stream::Lane(_)));
-        let components = match self.attachment {
-            Attachment::Server { .. } => 0..self.plan.locals,
-            _ => 0..0,
-        };
+        let components = 0..self.components();
         let components = components.filter(|number| self.seat(Party::Local(*number)) == core).map(Stream::Component);
         components.chain(lanes).collect()
+    }
+
+    /// How many local domains are components of the system.
+    pub(super) fn components(&self) -> u32 {
+        match self.attachment {
+            Attachment::Server { .. } => self.plan.locals,
+            _ => 0,
+        }
     }
 
     /// How a stream is opened.

@@ -82,6 +82,8 @@ pub(super) struct Shared {
     /// The end of all departures, if earlier than planned; `u64::MAX`: as planned.
     cut: AtomicU64,
     is_over: AtomicBool,
+    /// Components that the server knows.
+    components: AtomicUsize,
     /// Cores whose streams are all open.
     opened: AtomicUsize,
     /// Cores that wait for nothing any more.
@@ -112,6 +114,7 @@ impl Shared {
             begin: AtomicU64::new(0),
             cut: AtomicU64::new(u64::MAX),
             is_over: AtomicBool::new(false),
+            components: AtomicUsize::new(0),
             opened: AtomicUsize::new(0),
             drained: AtomicUsize::new(0),
             failure: OnceLock::new(),
@@ -160,6 +163,17 @@ impl Shared {
 
     pub(super) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
+    }
+
+    /// The server knows one more component.
+    pub(super) fn count_component(&self) {
+        self.components.fetch_add(1, Ordering::AcqRel);
+        self.ring_all();
+    }
+
+    /// How many components the server knows.
+    pub(super) fn components(&self) -> usize {
+        self.components.load(Ordering::Acquire)
     }
 
     /// A core's streams are open.

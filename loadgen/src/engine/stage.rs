@@ -12,6 +12,7 @@ use ringgate::stage::zone::{Place, Zone};
 use ringgate::tls::Store;
 use ringgate_proto::address::Domain;
 
+use super::ground::Ground;
 use super::scene::{Places, seat};
 use super::socket;
 use crate::plan::{Party, Plan};
@@ -43,20 +44,20 @@ impl Seat {
 }
 
 impl Stage {
-    /// Sets the stage for `plan` on these cores of the engine: binds two listeners for each core, makes a certificate for every
+    /// Sets the stage for `plan` on some ground, and on these cores of the engine: binds two listeners for each core, makes a certificate for every
     /// domain, and begins to answer for all of them in the DNS.
     ///
     /// # Errors
     /// No cores; no descriptors, ports or threads are left.
-    pub fn set(plan: &Plan, engine_cores: &[usize]) -> anyhow::Result<Self> {
+    pub fn set(plan: &Plan, engine_cores: &[usize], ground: Ground) -> anyhow::Result<Self> {
         ensure!(!engine_cores.is_empty(), "the engine has no core");
         // Ten thousand streams need as many descriptors; without the right to more, the hard limit has to do.
         ringgate::ring::process::raise_open_files().context("the limit of open files")?;
         let seats: Vec<Seat> =
             engine_cores.iter().map(|_| Seat::bind()).collect::<Result<_, _>>().context("listeners")?;
-        let authority = Authority::new()?;
+        let Ground { authority, dns, targets } = ground;
         let store = authority.store(&everyone(plan)).context("certificates")?;
-        let zone = Zone::serve(places(plan, &seats)).context("the DNS server")?;
+        let zone = Zone::serve_at(dns, targets, places(plan, &seats)).context("the DNS server")?;
         Ok(Self { plan: plan.clone(), cores: engine_cores.to_vec(), seats, authority, store, zone })
     }
 

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use loadgen::engine::{Live, Stage};
+use loadgen::engine::Live;
 use loadgen::measure::{Phase, Series, total};
 use loadgen::outcome::Counts;
 use loadgen::plan::{Disturbance, Load, Party, Plan, Transport};
@@ -123,7 +123,7 @@ fn domain_that_stops_reading_costs_its_own_stanzas_only() {
 fn interrupted_run_ends_early_and_says_so() {
     let mut plan = plans::fan_out(2, 80);
     plan.phases.measure = 60_000 * MS;
-    let stage = Stage::set(&plan, &[0]).expect("a stage");
+    let stage = plans::stage(&plan, &[0]).expect("a stage");
     let (stop, live) = (AtomicBool::new(false), Live::default());
     let measured = std::thread::scope(|scope| {
         let run = scope.spawn(|| stage.run(Attachment::Direct, &plans::Nobody, &live, &stop));
@@ -165,7 +165,7 @@ fn target_that_never_answers_is_one_line() {
 fn refused_authentication_is_one_line() {
     let mut plan = plans::pairs(1, Load::Idle);
     // The receiving side's certificate does not prove the sender's idea of it: two stages trust two authorities.
-    let other = Stage::set(&plan, &[0]).expect("a stage");
+    let other = plans::stage(&plan, &[0]).expect("a stage");
     let entry = other.backends()[0];
     plan.phases.connect = 1_000 * MS;
     let attachment = Attachment::Proxy { public: entry, public_direct_tls: entry, internal: entry };

@@ -3,11 +3,11 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use loadgen::engine::{Live, Measured, Stage, SystemWatch};
+use loadgen::engine::{Ground, Live, Measured, Stage, SystemWatch};
 use loadgen::plan::{
     Class, Contact, Departure, Lane, Load, Party, Phases, Plan, Sender, Slo, Stanza, StanzaKind, Timetable, Transport,
 };
-use loadgen::systems::Attachment;
+use loadgen::systems::{Attachment, System};
 
 /// A system that uses nothing.
 pub(crate) struct Nobody;
@@ -66,8 +66,13 @@ pub(crate) fn every(plan: &Plan, count: u32, sender: impl Fn(u32) -> u32) -> Tim
     Timetable::new((0..count).map(departure).collect())
 }
 
+/// A stage for a plan, with nothing under test.
+pub(crate) fn stage(plan: &Plan, cores: &[usize]) -> anyhow::Result<Stage> {
+    Stage::set(plan, cores, Ground::new(System::Direct)?)
+}
+
 /// Plays on these cores, with what the machine allows.
 pub(crate) fn play(plan: &Plan, cores: &[usize], attachment: Attachment) -> anyhow::Result<Measured> {
-    let stage = Stage::set(plan, cores)?;
+    let stage = stage(plan, cores)?;
     stage.run(attachment, &Nobody, &Live::default(), &AtomicBool::new(false))
 }

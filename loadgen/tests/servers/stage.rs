@@ -1,14 +1,14 @@
 //! One local and one remote domain around a server that relays, each played by hand.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use loadgen::plan::{Party, Transport};
 use loadgen::systems::scratch::Scratch;
 use loadgen::systems::{Programs, Setting, Under};
 use loadgen::world;
 use ringgate::stage::authority::Authority;
-use ringgate::stage::zone::{Place, Zone};
+use ringgate::stage::zone::{Place, Targets, Zone};
 use ringgate::tls::{Session, Store};
 use ringgate_proto::address::Domain;
 use ringgate_proto::gate::TlsClient;
@@ -49,7 +49,8 @@ impl Stage {
         let store = authority.store(std::slice::from_ref(&domain)).unwrap();
         let remote = Remote::listen(transport, store.clone());
         let place = Place { address: remote.address, direct_tls: transport.direct_tls };
-        let zone = Zone::serve_numeric(HashMap::from([(domain, place)])).unwrap();
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let zone = Zone::serve_at(anywhere, Targets::Addresses, HashMap::from([(domain, place)])).unwrap();
         let locals = vec![world::domain(Party::Local(0)), world::domain(Party::Local(1))];
         let programs = Programs::default();
         Self { scratch, programs, authority, store, locals, zone, remote, backend, backends, transport }

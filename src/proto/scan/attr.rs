@@ -31,21 +31,12 @@ impl<'b> Attr<'b> {
     where
         'b: 'a,
     {
-        core::str::from_utf8(self.decoded(arena)).unwrap_or_default()
-    }
-
-    /// As [`Self::decode`], for those who need not know again that it is UTF-8.
-    #[inline]
-    pub fn decoded<'a>(&self, arena: &'a bumpalo::Bump) -> &'a [u8]
-    where
-        'b: 'a,
-    {
         if !self.needs_decode {
-            return self.raw;
+            return core::str::from_utf8(self.raw).unwrap_or_default();
         }
         let out = arena.alloc_slice_fill_copy(self.raw.len(), 0);
         let len = references::decode_to(self.raw, out);
-        &out[..len]
+        core::str::from_utf8(&out[..len]).unwrap_or_default()
     }
     /// As [`Self::decode`], in a string of its own.
     pub fn to_text(&self) -> String {

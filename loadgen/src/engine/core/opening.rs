@@ -42,10 +42,12 @@ struct Link {
 
 impl Links {
     pub(super) fn new(scene: &Scene, core: usize) -> Self {
-        let streams = match scene.plan.load {
-            Load::Connecting { .. } => Vec::new(),
-            _ => scene.streams(core),
-        };
+        let mut streams = scene.streams(core);
+        let are_trials = matches!(scene.plan.load, Load::Connecting { .. });
+        if are_trials {
+            // Lanes are what is opened again and again; a server has to know its components all the same.
+            streams.retain(|stream| matches!(stream, Stream::Component(_)));
+        }
         let mut by_lane = vec![u32::MAX; scene.plan.lanes.len()];
         let mut components = std::collections::HashMap::new();
         for (index, stream) in streams.iter().enumerate() {
@@ -59,7 +61,7 @@ impl Links {
                 by_lane[lane as usize] = components.get(&number).copied().unwrap_or(u32::MAX);
             }
         }
-        let is_primed: Vec<bool> = by_lane.iter().map(|link| *link == u32::MAX).collect();
+        let is_primed: Vec<bool> = by_lane.iter().map(|link| are_trials || *link == u32::MAX).collect();
         Self {
             waiting: (0..streams.len() as u32).collect(),
             links: streams.into_iter().map(|stream| Link { stream, conn: None, is_ready: false }).collect(),
@@ -131,6 +133,7 @@ impl Core {
     /// Opens what may be opened now, and notes when all is.
     pub(super) fn open_more(&mut self) {
         while self.links.under_way < AT_ONCE
+            && self.may_open_next()
             && let Some(link) = self.links.waiting.pop_front()
         {
             self.open_link(link, self.shared.now());
@@ -139,6 +142,13 @@ impl Core {
             self.act = Act::Waiting;
             self.shared.count_opened();
         }
+    }
+
+    /// Components come first, those of other cores too: a server refuses streams to one that it does not know yet.
+    fn may_open_next(&self) -> bool {
+        let is_component = |link: &u32| matches!(self.links.stream(*link), Stream::Component(_));
+        self.links.waiting.front().is_some_and(is_component)
+            || self.shared.components() >= self.scene.components() as usize
     }
 
     /// Opens a stream that stays; its handshake counts from when it was due.
@@ -196,6 +206,9 @@ impl Core {
                 self.prime(lane, id);
                 self.links.prime_again = self.links.prime_again.min(now + PRIME_AGAIN);
             }
+        }
+        if let Stream::Component(_) = self.links.stream(link) {
+            self.shared.count_component();
         }
         let tally = &self.shared.tallies[self.number];
         tally.opened.store(self.links.ready as u64, std::sync::atomic::Ordering::Relaxed);

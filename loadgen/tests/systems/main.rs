@@ -1,5 +1,7 @@
 //! Real systems, started and ended. What they need is installed by the command that runs all tests.
 
+mod carrying;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;

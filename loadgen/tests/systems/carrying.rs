@@ -1,0 +1,152 @@
+//! The engine plays through real systems: their configurations fit what it does.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use loadgen::engine::{Ground, Live, Measured, Stage, SystemWatch};
+use loadgen::plan::{
+    Class, Contact, Departure, Lane, Load, Party, Phases, Plan, Sender, Slo, Stanza, StanzaKind, Timetable, Transport,
+};
+use loadgen::systems::scratch::Scratch;
+use loadgen::systems::{self, Programs, Setting, System};
+
+const PRESENCE: Stanza = Stanza { kind: StanzaKind::Presence, bytes: 450 };
+const MS: Duration = Duration::from_millis(1);
+/// Over warm-up and measured phase.
+const DEPARTURES: u32 = 200;
+
+/// Two local and two remote domains, a lane each way between all, a sender for each lane.
+fn plan(transport: Transport) -> Plan {
+    let pairs = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(local, remote)| (Party::Local(local), Party::Remote(remote)));
+    let mut lanes: Vec<Lane> = pairs.iter().map(|&(local, remote)| Lane { from: remote, to: local }).collect();
+    lanes.extend(pairs.iter().map(|&(local, remote)| Lane { from: local, to: remote }));
+    let count = lanes.len() as u32;
+    let sender = |lane| Sender { user: 3, contacts: [Contact { lane, user: lane }].into() };
+    let phases = Phases { connect: 10_000 * MS, warm_up: 200 * MS, measure: 600 * MS };
+    let step = (phases.warm_up + phases.measure) / DEPARTURES;
+    let departure =
+        |number| Departure { at: step * number, sender: number % count, stanza: PRESENCE, class: Class::Plain };
+    Plan {
+        scenario: "test",
+        seed: 1,
+        locals: 2,
+        remotes: 2,
+        transport,
+        senders: (0..count).map(sender).collect(),
+        lanes,
+        load: Load::Paced(Timetable::new((0..DEPARTURES).map(departure).collect())),
+        phases,
+        deadline: 2_000 * MS,
+        disturbance: None,
+        slo: Slo::default(),
+        options: serde_json::Value::Null,
+    }
+}
+
+fn play(system: System, plan: &Plan) -> anyhow::Result<Measured> {
+    let stage = Stage::set(plan, &[0], Ground::new(system)?)?;
+    let scratch = Scratch::new(false)?;
+    let setting = Setting {
+        locals: &stage.local_domains(),
+        backends: &stage.backends(),
+        authority: stage.authority(),
+        dns: stage.dns(),
+        transport: plan.transport,
+        cores: &[0],
+        scratch: &scratch,
+        programs: &Programs { own: Some(env!("CARGO_BIN_EXE_loadgen").into()), ringgate: None },
+    };
+    let under = systems::start(system, &setting)?;
+    let before = under.processor();
+    let measured = stage.run(under.attachment.clone(), &under, &Live::default(), &AtomicBool::new(false));
+    under.check()?;
+    assert!(under.processor() > before);
+    measured
+}
+
+/// Everything arrives, once, in order, unchanged.
+fn assert_carries(system: System, transport: Transport) {
+    let measured = play(system, &plan(transport)).unwrap();
+    let counts = measured.counts;
+    assert!(counts.scheduled > 100, "{counts:?}");
+    assert_eq!(counts.arrived, counts.scheduled, "{counts:?}");
+    assert_eq!((counts.duplicated, counts.reordered, counts.foreign, counts.bounced), (0, 0, 0, 0), "{counts:?}");
+    assert!(measured.invalid.is_empty(), "{:?}", measured.invalid);
+}
+
+const EXTERNAL: Transport = Transport { direct_tls: false, dialback: false, inside_tls: false };
+
+#[test]
+fn ringgate_carries_over_starttls_and_external() {
+    assert_carries(System::Ringgate, EXTERNAL);
+}
+
+#[test]
+fn ringgate_carries_over_direct_tls_and_external_and_tls_inside() {
+    assert_carries(System::Ringgate, Transport { direct_tls: true, inside_tls: true, ..EXTERNAL });
+}
+
+#[test]
+fn ringgate_carries_over_starttls_and_dialback_and_tls_inside() {
+    assert_carries(System::Ringgate, Transport { dialback: true, inside_tls: true, ..EXTERNAL });
+}
+
+#[test]
+fn haproxy_carries_with_clear_text_inside() {
+    assert_carries(System::Haproxy, EXTERNAL);
+}
+
+#[test]
+fn haproxy_carries_with_tls_on_both_sides() {
+    assert_carries(System::Haproxy, Transport { inside_tls: true, ..EXTERNAL });
+}
+
+#[test]
+fn haproxy_carries_for_strangers() {
+    assert_carries(System::Haproxy, Transport { dialback: true, inside_tls: true, ..EXTERNAL });
+}
+
+#[test]
+fn xmpp_proxy_carries_over_starttls() {
+    assert_carries(System::XmppProxy, EXTERNAL);
+}
+
+#[test]
+fn prosody_carries_over_starttls_and_external() {
+    assert_carries(System::Prosody, EXTERNAL);
+}
+
+#[test]
+fn prosody_carries_over_direct_tls_and_dialback() {
+    assert_carries(System::Prosody, Transport { direct_tls: true, dialback: true, ..EXTERNAL });
+}
+
+#[test]
+fn ejabberd_carries_over_starttls_and_external() {
+    assert_carries(System::Ejabberd, EXTERNAL);
+}
+
+#[test]
+fn ejabberd_carries_over_direct_tls_and_dialback() {
+    assert_carries(System::Ejabberd, Transport { direct_tls: true, dialback: true, ..EXTERNAL });
+}
+
+/// Streams are opened, authenticated and closed, with nothing else on the system.
+fn assert_takes_streams(system: System) {
+    let mut plan = plan(EXTERNAL);
+    plan.lanes.retain(|lane| matches!(lane.from, Party::Remote(_)));
+    plan.senders.clear();
+    plan.load = Load::Connecting { at_once: 2, total: None, close: true };
+    let measured = play(system, &plan).unwrap();
+    assert!(measured.streams.handshakes > 5 && measured.streams.failed == 0, "{measured:?}");
+}
+
+#[test]
+fn ringgate_takes_streams_one_after_the_other() {
+    assert_takes_streams(System::Ringgate);
+}
+
+#[test]
+fn ejabberd_takes_streams_to_its_components_one_after_the_other() {
+    assert_takes_streams(System::Ejabberd);
+}
