@@ -3,18 +3,18 @@
 use ringgate_proto::scan::naive::inputs::Numbers;
 
 /// Streams of one sort.
-pub struct Corpus {
+pub(crate) struct Corpus {
     /// For the table.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Each with its header and without its end tag.
-    pub streams: Vec<Vec<u8>>,
+    pub(crate) streams: Vec<Vec<u8>>,
     /// Depth-1 elements in all of them.
-    pub stanzas: usize,
+    pub(crate) stanzas: usize,
 }
 
 impl Corpus {
     /// Bytes of all streams.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.streams.iter().map(Vec::len).sum()
     }
 }
@@ -127,10 +127,10 @@ fn avatar(n: &mut Numbers) -> String {
 }
 
 /// The names of all corpora.
-pub const NAMES: &[&str] = &["presence", "message", "message UTF-8", "OMEMO", "avatar 30 KB", "captured"];
+pub(crate) const NAMES: &[&str] = &["presence", "message", "message UTF-8", "OMEMO", "avatar 30 KB", "captured"];
 
 /// The corpus of this name.
-pub fn named(name: &str) -> Corpus {
+pub(crate) fn named(name: &str) -> Corpus {
     match name {
         "presence" => made("presence", presence),
         "message" => made("message", |n| message(n, WORDS, 120)),

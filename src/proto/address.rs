@@ -78,8 +78,9 @@ impl Domain {
     ///
     /// Anything that a backend's nameprep would have to map (full-width letters, U+3002, A-labels where
     /// U-labels are due) is not: such a stanza is refused, not mapped.
-    pub fn is_spelt(&self, domainpart: &str) -> bool {
-        *self.wire == *domainpart || self.wire.eq_ignore_ascii_case(domainpart)
+    pub fn is_spelt<T: AsRef<[u8]> + ?Sized>(&self, domainpart: &T) -> bool {
+        let (wire, domainpart) = (self.wire.as_bytes(), domainpart.as_ref());
+        wire == domainpart || wire.eq_ignore_ascii_case(domainpart)
     }
 }
 
@@ -179,15 +180,16 @@ impl DomainPair {
     }
 }
 
-/// A JID split at its separators; nothing is decoded or mapped.
+/// A JID split at its separators; nothing is decoded or mapped. Bytes, because the scanner has proven them to be UTF-8 and
+/// nothing here needs to know it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Jid<'a> {
     /// Before the first `@` that stands before the first `/`.
-    pub local: Option<&'a str>,
+    pub local: Option<&'a [u8]>,
     /// The domainpart as it was spelt.
-    pub domain: &'a str,
+    pub domain: &'a [u8],
     /// After the first `/`.
-    pub resource: Option<&'a str>,
+    pub resource: Option<&'a [u8]>,
 }
 
 impl<'a> Jid<'a> {
@@ -196,15 +198,20 @@ impl<'a> Jid<'a> {
     /// # Errors
     /// [`AddressError`] when a part is empty, longer than [`crate::limits::JID_PART_BYTES`], or the localpart has a
     /// character that RFC 7622 §3.3.1 excludes.
-    pub fn split(jid: &'a str) -> Result<Self, AddressError> {
-        let (bare, resource) = match cut(jid, b'/') {
-            Some((bare, resource)) => (bare, Some(resource)),
-            None => (jid, None),
+    pub fn split<T: AsRef<[u8]> + ?Sized>(jid: &'a T) -> Result<Self, AddressError> {
+        let jid = jid.as_ref();
+        let mut first = run(jid, 0, AT | SLASH | PECULIAR);
+        let is_plain = jid.get(first).is_none_or(|byte| class(*byte) != PECULIAR);
+        if !is_plain {
+            first = run(jid, first, AT | SLASH);
+        }
+        let (local, rest) = match jid.get(first) {
+            Some(b'@') => (Some(&jid[..first]), &jid[first + 1..]),
+            _ => (None, jid),
         };
-        let (local, domain) = match cut(bare, b'@') {
-            Some((local, domain)) => (Some(local), domain),
-            None => (None, bare),
-        };
+        let domain_bytes = if local.is_some() { run(rest, 0, SLASH) } else { first };
+        let (domain, resource) = rest.split_at(domain_bytes);
+        let resource = resource.get(1..);
         for part in [Some(domain), local, resource].into_iter().flatten() {
             match part.len() {
                 0 => return Err(AddressError::Empty),
@@ -213,33 +220,69 @@ impl<'a> Jid<'a> {
             }
         }
         match local {
-            Some(local) if !is_localpart(local) => Err(AddressError::Localpart),
+            Some(local) if !is_plain && !is_localpart(local) => Err(AddressError::Localpart),
             _ => Ok(Self { local, domain, resource }),
         }
     }
 }
 
-/// `split_once` at an ASCII character. The parts of an address are short: looking at byte after byte is three times
-/// faster than the search of the standard library, which is made for long texts.
-fn cut(text: &str, separator: u8) -> Option<(&str, &str)> {
-    let at = text.bytes().position(|byte| byte == separator)?;
-    Some((&text[..at], &text[at + 1..]))
+/// `@`
+const AT: u8 = 1;
+/// `/`
+const SLASH: u8 = 2;
+/// Not plain in a localpart: excluded, or part of a character beyond ASCII.
+const PECULIAR: u8 = 4;
+
+/// What each byte is in an address; 0 for nothing of note.
+static CLASS: [u8; 256] = {
+    let mut table = [PECULIAR; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        if is_plain(byte) {
+            table[byte as usize] = 0;
+        }
+        byte += 1;
+    }
+    table[b'@' as usize] = AT;
+    table[b'/' as usize] = SLASH;
+    table
+};
+
+fn class(byte: u8) -> u8 {
+    CLASS[usize::from(byte)]
+}
+
+/// Index of the first byte of one of these classes from `from` on, or the end. Byte after byte, since the parts of an
+/// address are short, but eight to a look at the bounds.
+#[inline(always)]
+fn run(text: &[u8], from: usize, classes: u8) -> usize {
+    let mut at = from;
+    while let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        for (n, byte) in eight.iter().enumerate() {
+            if class(*byte) & classes != 0 {
+                return at + n;
+            }
+        }
+        at += 8;
+    }
+    while text.get(at).is_some_and(|byte| class(*byte) & classes == 0) {
+        at += 1;
+    }
+    at
+}
+
+/// Whether an ASCII character may stand in a localpart. RFC 7622 §3.3.1.
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'&' | b'\'' | b'/' | b':' | b'<' | b'>' | b'@')
 }
 
 /// Whether no character is excluded by RFC 7622 §3.3.1 or can be no part of any identifier (white space, controls).
-fn is_localpart(local: &str) -> bool {
-    let is_plain = |b: &u8| b.is_ascii_graphic() && !is_excluded(*b);
-    if local.as_bytes().iter().all(is_plain) {
-        return true;
-    }
-    local.chars().all(|c| match u8::try_from(c) {
-        Ok(b) if b.is_ascii() => is_plain(&b),
+fn is_localpart(local: &[u8]) -> bool {
+    let is_allowed = |c: char| match u8::try_from(c) {
+        Ok(b) if b.is_ascii() => is_plain(b),
         _ => !c.is_whitespace() && !c.is_control(),
-    })
-}
-
-fn is_excluded(byte: u8) -> bool {
-    matches!(byte, b'"' | b'&' | b'\'' | b'/' | b':' | b'<' | b'>' | b'@')
+    };
+    core::str::from_utf8(local).is_ok_and(|local| local.chars().all(is_allowed))
 }
 
 /// Why an address is none.
@@ -385,8 +428,8 @@ mod tests {
             let jid = format!("a{c}b@example.org");
             assert_eq!(Jid::split(&jid), Err(AddressError::Localpart), "{c:?}");
         }
-        assert_eq!(Jid::split("a/b@example.org").unwrap().domain, "a");
-        assert_eq!(Jid::split("a@b@example.org").unwrap().domain, "b@example.org");
+        assert_eq!(Jid::split("a/b@example.org").unwrap().domain, b"a");
+        assert_eq!(Jid::split("a@b@example.org").unwrap().domain, b"b@example.org");
         assert_eq!(Domain::parse("b@example.org").unwrap_err(), AddressError::Domain);
     }
 
@@ -396,14 +439,15 @@ mod tests {
         for resource in ["a/b@c", "\u{1faff}\u{10fffd}", " ", "x\u{378}"] {
             let jid = format!("ü@example.org/{resource}");
             let split = Jid::split(&jid).unwrap();
-            assert_eq!(split, Jid { local: Some("ü"), domain: "example.org", resource: Some(resource) });
+            let (local, resource) = ("ü".as_bytes(), resource.as_bytes());
+            assert_eq!(split, Jid { local: Some(local), domain: b"example.org", resource: Some(resource) });
         }
     }
 
     #[test]
     fn resource_is_cut_off_before_the_localpart_is_sought() {
         let split = Jid::split("victim.example/x@evil.example").unwrap();
-        assert_eq!(split, Jid { local: None, domain: "victim.example", resource: Some("x@evil.example") });
+        assert_eq!(split, Jid { local: None, domain: b"victim.example", resource: Some(b"x@evil.example") });
     }
 
     #[test]

@@ -16,7 +16,7 @@ fn spellings_of_one_domain_are_equal_and_hash_alike() {
 /// A1.17: `victim/x@evil` is at `victim`.
 #[test]
 fn separators_are_found_in_the_order_of_the_standard() {
-    assert_eq!(Jid::split("victim.example/x@evil.example").unwrap().domain, "victim.example");
-    assert_eq!(Jid::split("a@b/c@d/e").unwrap().resource, Some("c@d/e"));
+    assert_eq!(Jid::split("victim.example/x@evil.example").unwrap().domain, b"victim.example");
+    assert_eq!(Jid::split("a@b/c@d/e").unwrap().resource, Some(b"c@d/e".as_slice()));
     assert_eq!(Jid::split("@b"), Err(AddressError::Empty));
 }

@@ -47,7 +47,8 @@ impl Proven {
     }
 
     /// What domainparts as they are spelt in a stanza mean here.
-    pub(crate) fn standing(&mut self, from: &str, to: &str) -> Standing {
+    pub(crate) fn standing<T: AsRef<[u8]> + ?Sized>(&mut self, from: &T, to: &T) -> Standing {
+        let (from, to) = (from.as_ref(), to.as_ref());
         let spells = |entry: &Entry| {
             let pair = entry.proof.pair();
             pair.from.is_spelt(from) && pair.to.is_spelt(to)
@@ -66,13 +67,13 @@ impl Proven {
     }
 
     /// A proof for the sender's domain towards any target.
-    pub(crate) fn sender(&self, from: &str) -> Option<&DomainVerified> {
-        let from = spelt(from)?;
+    pub(crate) fn sender<T: AsRef<[u8]> + ?Sized>(&self, from: &T) -> Option<&DomainVerified> {
+        let from = spelt(from.as_ref())?;
         let at = self.entries.partition_point(|entry| entry.proof.pair().from < from);
         self.entries.get(at).map(|entry| &entry.proof).filter(|proof| proof.pair().from == from)
     }
 
-    fn search(&self, from: &str, to: &str) -> Option<usize> {
+    fn search(&self, from: &[u8], to: &[u8]) -> Option<usize> {
         let (from, to) = (spelt(from)?, spelt(to)?);
         let order = |entry: &Entry| {
             let pair = entry.proof.pair();
@@ -95,8 +96,9 @@ impl Proven {
 }
 
 /// A domain that is spelt in its own wire form (ASCII case aside), or none.
-fn spelt(domainpart: &str) -> Option<Domain> {
-    Domain::parse(domainpart).ok().filter(|domain| domain.is_spelt(domainpart))
+fn spelt(domainpart: &[u8]) -> Option<Domain> {
+    let text = core::str::from_utf8(domainpart).ok()?;
+    Domain::parse(text).ok().filter(|domain| domain.is_spelt(domainpart))
 }
 
 #[cfg(test)]

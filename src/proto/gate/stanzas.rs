@@ -179,7 +179,7 @@ fn judge(conn: &mut Conn, element: &Element<'_>, arena: &Bump) -> Judgement {
     let (Some(from), Some(to)) = (element.from, element.to) else {
         return fail(Condition::ImproperAddressing, "a stanza between servers has from and to");
     };
-    let (from, to) = (from.decode(arena), to.decode(arena));
+    let (from, to) = (from.decoded(arena), to.decoded(arena));
     let (sender, target) = (Jid::split(from), Jid::split(to));
     let standing = conn.proven.standing(domainpart(from, &sender), domainpart(to, &target));
     match standing {
@@ -203,14 +203,15 @@ fn judge(conn: &mut Conn, element: &Element<'_>, arena: &Bump) -> Judgement {
 }
 
 fn widened(
-    from: &str,
-    to: &str,
+    from: &[u8],
+    to: &[u8],
     sender: &Result<Jid<'_>, AddressError>,
     target: &Result<Jid<'_>, AddressError>,
 ) -> Judgement {
-    let domains = (Domain::parse(domainpart(from, sender)), Domain::parse(domainpart(to, target)));
+    let domain = |part| core::str::from_utf8(part).ok().and_then(|part| Domain::parse(part).ok());
+    let domains = (domain(domainpart(from, sender)), domain(domainpart(to, target)));
     match (domains, sender, target) {
-        ((Ok(from), Ok(to)), Ok(_), Ok(_)) if from != to => Judgement::Widen(DomainPair { from, to }),
+        ((Some(from), Some(to)), Ok(_), Ok(_)) if from != to => Judgement::Widen(DomainPair { from, to }),
         // There is no domain in whose name the backend could be told.
         _ => Judgement::Drop("jid-malformed"),
     }
@@ -223,12 +224,12 @@ fn lacks_id(element: &Element<'_>) -> bool {
 }
 
 /// The domainpart, also of an address whose other parts are malformed.
-fn domainpart<'a>(address: &'a str, jid: &Result<Jid<'a>, AddressError>) -> &'a str {
+fn domainpart<'a>(address: &'a [u8], jid: &Result<Jid<'a>, AddressError>) -> &'a [u8] {
     match jid {
         Ok(jid) => jid.domain,
         Err(_) => {
-            let bare = address.split_once('/').map_or(address, |(bare, _)| bare);
-            bare.split_once('@').map_or(bare, |(_, domain)| domain)
+            let bare = address.split(|byte| *byte == b'/').next().unwrap_or_default();
+            bare.iter().position(|byte| *byte == b'@').map_or(bare, |at| &bare[at + 1..])
         }
     }
 }

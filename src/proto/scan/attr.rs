@@ -31,12 +31,21 @@ impl<'b> Attr<'b> {
     where
         'b: 'a,
     {
+        core::str::from_utf8(self.decoded(arena)).unwrap_or_default()
+    }
+
+    /// As [`Self::decode`], for those who need not know again that it is UTF-8.
+    #[inline]
+    pub fn decoded<'a>(&self, arena: &'a bumpalo::Bump) -> &'a [u8]
+    where
+        'b: 'a,
+    {
         if !self.needs_decode {
-            return core::str::from_utf8(self.raw).unwrap_or_default();
+            return self.raw;
         }
         let out = arena.alloc_slice_fill_copy(self.raw.len(), 0);
         let len = references::decode_to(self.raw, out);
-        core::str::from_utf8(&out[..len]).unwrap_or_default()
+        &out[..len]
     }
     /// As [`Self::decode`], in a string of its own.
     pub fn to_text(&self) -> String {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::scratch::{Attribute, Scratch};
 use super::{Rule, StreamContext, namespaces};
 
-/// Up to this many attributes are compared by length and first byte first, more by a hash of the whole name.
+/// Up to this many attributes are told apart by length and first byte first, more by a hash of the whole name.
 const FEW: usize = 8;
 
 /// Checks the QNames of the current tag's attributes.
@@ -14,14 +14,22 @@ pub(super) fn by_qname(s: &[u8], attributes: &[Attribute]) -> Result<(), Rule> {
     if attributes.len() > FEW {
         return by_qname_hashed(s, attributes);
     }
+    // One bit for each name, by length and first byte: those of a tag differ in it nearly always.
+    let (mut seen, mut clash) = (0u64, 0);
+    for Attribute { name, .. } in attributes {
+        let bit = 1 << ((u32::from(s[name.start as usize]) + 8 * u32::from(name.len)) & 63);
+        clash |= seen & bit;
+        seen |= bit;
+    }
+    if clash == 0 { Ok(()) } else { by_qname_closely(s, attributes) }
+}
+
+#[inline(never)]
+fn by_qname_closely(s: &[u8], attributes: &[Attribute]) -> Result<(), Rule> {
     for (i, one) in attributes.iter().enumerate() {
-        for other in &attributes[..i] {
-            if one.name.len == other.name.len
-                && s[one.name.start as usize] == s[other.name.start as usize]
-                && one.name.bytes(s) == other.name.bytes(s)
-            {
-                return Err(Rule::NotWellFormed);
-            }
+        let same = |other: &Attribute| one.name.len == other.name.len && one.name.bytes(s) == other.name.bytes(s);
+        if attributes[..i].iter().any(same) {
+            return Err(Rule::NotWellFormed);
         }
     }
     Ok(())

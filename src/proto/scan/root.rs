@@ -1,28 +1,49 @@
 //! What routing needs to know of a depth-1 element.
 
-use super::scratch::{Scratch, Value};
+use super::scratch::{Name, Scratch, Value};
 use super::{Attr, Element, Kind, Rule, StreamContext, namespaces};
 use crate::ns;
 
-/// Of the names that matter here, `xml:lang` is the longest.
-const MOST_NAME_BYTES: u16 = 8;
+/// A name of up to 8 bytes as a number; other lengths and what does not matter here have none.
+const fn word(name: &[u8]) -> u64 {
+    let mut word = 0;
+    let mut n = 0;
+    while n < name.len() {
+        word |= (name[n] as u64) << (8 * (n + 8 - name.len()));
+        n += 1;
+    }
+    word
+}
+
+/// The [`word`] of an attribute's name, 0 if it is longer: one load where a comparison of slices is a call.
+#[inline(always)]
+fn word_at(s: &[u8], name: Name) -> u64 {
+    match s.get(name.start as usize..).and_then(|rest| rest.first_chunk::<8>()) {
+        Some(eight) if matches!(name.len, 1..=8) => u64::from_le_bytes(*eight) << (64 - 8 * u32::from(name.len)),
+        _ if name.len <= 8 => word(name.bytes(s)),
+        _ => 0,
+    }
+}
 
 /// Notes kind and addresses of the depth-1 element whose start tag is complete.
 pub(super) fn capture(s: &[u8], scratch: &mut Scratch, context: &StreamContext) -> Result<(), Rule> {
+    const FROM: u64 = word(b"from");
+    const TO: u64 = word(b"to");
+    const ID: u64 = word(b"id");
+    const TYPE: u64 = word(b"type");
+    const XMLNS: u64 = word(b"xmlns");
+    const LANG: u64 = word(b"xml:lang");
     let mut default: Option<Value> = None;
     let root = &mut scratch.root;
     for attribute in &scratch.attributes {
         let value = Some(attribute.value);
-        if attribute.name.len > MOST_NAME_BYTES {
-            continue;
-        }
-        match attribute.name.bytes(s) {
-            b"from" => root.from = value,
-            b"to" => root.to = value,
-            b"id" => root.id = value,
-            b"type" => root.ty = value,
-            b"xmlns" => default = value,
-            b"xml:lang" => root.has_lang = true,
+        match word_at(s, attribute.name) {
+            FROM => root.from = value,
+            TO => root.to = value,
+            ID => root.id = value,
+            TYPE => root.ty = value,
+            XMLNS => default = value,
+            LANG => root.has_lang = true,
             _ => {}
         }
     }

@@ -77,6 +77,10 @@ impl Town {
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut GateConfig)) -> Self {
+        Self::scanning_with(Cpu::Scalar, change)
+    }
+
+    pub(crate) fn scanning_with(cpu: Cpu, change: impl FnOnce(&mut GateConfig)) -> Self {
         let local = |name| LocalDomain { name: domain(name), backend: 0 };
         let mut config = GateConfig {
             shard: ShardId(0),
@@ -95,7 +99,7 @@ impl Town {
         };
         change(&mut config);
         Self {
-            gate: Gate::new(config, Cpu::Scalar),
+            gate: Gate::new(config, cpu),
             now: Timestamp::from_nanos(1_000_000_000),
             dns: HashMap::new(),
             dns_is_silent: false,

@@ -21,11 +21,20 @@ pub(super) enum NameStop {
 /// could be had from the name, but the next token's place should not wait for that.)
 #[inline(always)]
 pub(super) fn qname(s: &[u8], start: usize) -> Result<(Name, usize), NameStop> {
+    match plain(s, start) {
+        Some(found) => Ok(found),
+        None => odd(s, start),
+    }
+}
+
+/// [`qname`] if it is ASCII, has no prefix and does not reach the end of the input.
+#[inline(always)]
+pub(super) fn plain(s: &[u8], start: usize) -> Option<(Name, usize)> {
     match ascii_part(s, start) {
         Some(end) if CLASS[s[end] as usize] & ODD == 0 && end - start <= NAME_BYTES => {
-            Ok((Name { start: start as u32, len: (end - start) as u16, prefix: 0 }, end))
+            Some((Name { start: start as u32, len: (end - start) as u16, prefix: 0 }, end))
         }
-        _ => odd(s, start),
+        _ => None,
     }
 }
 
