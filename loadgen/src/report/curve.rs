@@ -39,7 +39,12 @@ impl Curve {
             nanos: nanos.min(histogram.max()) as f64,
             supported: histogram.len() >= samples_needed(*quantile),
         };
-        Self { name, points: quantiles.iter().zip(values).map(point).collect() }
+        let mut points: Vec<Point> = quantiles.iter().zip(values).map(point).collect();
+        // The last of n samples stands at 1 - 1/n on the axis, but is the value of a quantile just above.
+        if let Some(last) = points.last_mut() {
+            last.nanos = histogram.max() as f64;
+        }
+        Self { name, points }
     }
 
     /// Where it stands on average, 0 to 1.

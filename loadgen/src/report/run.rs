@@ -43,12 +43,11 @@ impl Run {
         self.histograms.iter().map(|((phase, series), histogram)| (*phase, *series, histogram))
     }
 
-    /// What the run is about: the completion of fan-outs, else what each recipient waited for, else the most telling of what
-    /// there is. `None`: nothing was sent.
+    /// What the run is about, as its plan says ([`crate::plan::Plan::main_series`]). `None`: nothing was timed.
     pub fn main_series(&self) -> Option<Series> {
-        const FIRST_FOUND: [Series; 6] =
-            [Series::Last, Series::Neighbour, Series::Recipient, Series::Transit, Series::Handshake, Series::Stressed];
-        FIRST_FOUND.into_iter().find(|series| self.measured(*series).is_some())
+        let of_fan_outs = (self.outcome.scenario == "fanout").then_some(Series::Last);
+        let others = [Series::Neighbour, Series::Recipient, Series::Transit, Series::Handshake];
+        of_fan_outs.into_iter().chain(others).find(|series| self.measured(*series).is_some())
     }
 
     /// The series whose percentile curves are drawn: first, median and last arrival, or the main one.

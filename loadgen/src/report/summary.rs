@@ -29,7 +29,7 @@ const ROWS: [Series; 12] = [
     Series::Hiccup,
 ];
 /// Percentiles of the table: up to p99.99.
-pub(super) const COLUMNS: usize = 5;
+const COLUMNS: usize = 5;
 
 /// The whole summary, `width` columns wide (80 at least), with or without colours.
 pub fn summary(record: &Record, width: usize, colour: bool) -> String {
@@ -270,6 +270,9 @@ fn verdict(verdict: &Verdict, paint: Paint) -> String {
         text += &format!("  {} these figures must not be used.\n", paint.bad("✗ Not valid:"));
         verdict.invalid.iter().for_each(|reason| text += &format!("      {reason}\n"));
     }
+    for doubt in &verdict.doubts {
+        text += &format!("  {} {doubt}\n", paint.doubtful("! Doubt:"));
+    }
     if !verdict.failed.is_empty() {
         text += &format!("  {}\n", paint.bad("✗ Failed:"));
         verdict.failed.iter().for_each(|reason| text += &format!("      {reason}\n"));
@@ -324,6 +327,7 @@ mod tests {
         (counts.arrived, counts.missing, counts.duplicated) = (counts.arrived - 12, 11, 2);
         (record.outcome.stressed.scheduled, record.outcome.stressed.undecided) = (7, 7);
         record.outcome.verdict.invalid = vec!["send lag p99 1.20 ms is more than 10 % of the result's p99".to_owned()];
+        record.outcome.verdict.doubts = vec!["others used 31 % of the cores".to_owned()];
         record.outcome.verdict.failed = vec!["11 stanzas missing".to_owned()];
         record.outcome.verdict.interrupted = true;
         must_look_like("bad.txt", &summary(&record, 80, false));
