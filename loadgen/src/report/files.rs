@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::run::Run;
-use super::{hgrm, hlog, result};
+use super::{hgrm, hlog, html, result};
 use crate::outcome::Record;
 
 /// Where the files of a run are.
@@ -15,6 +15,8 @@ use crate::outcome::Record;
 pub struct Files {
     /// Everything, for programs and for `compare`.
     pub result: PathBuf,
+    /// One self-contained page.
+    pub page: PathBuf,
     /// Every interval of every series, for HdrHistogram's tools.
     pub intervals: PathBuf,
     /// The main series' percentile table; none if nothing was measured.
@@ -24,7 +26,8 @@ pub struct Files {
 impl Files {
     /// One line per file, and what it is for.
     pub fn listing(&self) -> String {
-        let mut text = format!("  data    {}   loadgen compare reads it\n", self.result.display());
+        let mut text = format!("  report  {}\n", self.page.display());
+        text += &format!("  data    {}   loadgen compare reads it\n", self.result.display());
         text += &format!("  HDR     {}", self.intervals.display());
         if let Some(percentiles) = &self.percentiles {
             let name = percentiles.file_name().unwrap_or(percentiles.as_os_str());
@@ -34,7 +37,7 @@ impl Files {
     }
 }
 
-/// Writes `result.json`, `latency.hlog` and `latency.hgrm` into `directory`, which is made if need be; earlier ones are
+/// Writes `result.json`, `report.html`, `latency.hlog` and `latency.hgrm` into `directory`, which is made if need be; earlier ones are
 /// overwritten.
 ///
 /// # Errors
@@ -45,6 +48,7 @@ pub fn write_files(record: &Record, directory: &Path) -> anyhow::Result<Files> {
     let main = run.main_series().and_then(|series| run.measured(series));
     let files = Files {
         result: directory.join("result.json"),
+        page: directory.join("report.html"),
         intervals: directory.join("latency.hlog"),
         percentiles: main.map(|_| directory.join("latency.hgrm")),
     };
@@ -52,6 +56,7 @@ pub fn write_files(record: &Record, directory: &Path) -> anyhow::Result<Files> {
     if let (Some(path), Some(histogram)) = (&files.percentiles, main) {
         write(path, |file| Ok(hgrm::write(file, histogram)?))?;
     }
+    write_text(&files.page, &html::page(&run, &record.intervals))?;
     // Last: whoever finds it finds the others, too.
     write_text(&files.result, &result::to_json(&run)?)?;
     Ok(files)

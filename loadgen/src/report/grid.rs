@@ -1,5 +1,6 @@
-//! Tables: aligned text, Markdown.
+//! Tables: aligned text, Markdown, HTML.
 
+use super::html::escape;
 use super::paint::Paint;
 
 /// A table with a head; the first column names its rows.
@@ -42,6 +43,16 @@ impl Grid {
         let rows: String = self.rows.iter().map(|row| line(row)).collect();
         format!("{}|{}|\n{rows}", line(&self.head), rule.join("|"))
     }
+
+    /// As a `<table>`.
+    pub(crate) fn html(&self) -> String {
+        let row = |cells: &[String], name: &str| {
+            let cell = |cell: &String| format!("<{name}>{}</{name}>", escape(cell));
+            format!("<tr>{}</tr>\n", cells.iter().map(cell).collect::<String>())
+        };
+        let rows: String = self.rows.iter().map(|cells| row(cells, "td")).collect();
+        format!("<table>\n<thead>{}</thead>\n<tbody>\n{rows}</tbody>\n</table>\n", row(&self.head, "th"))
+    }
 }
 
 #[cfg(test)]
@@ -54,5 +65,6 @@ mod tests {
         let grid = Grid { head: cells(["", "a", "b|c"]), rows: vec![cells(["p50", "1.00 µs", "<2>"])] };
         assert_eq!(grid.text(Paint(false)), "             a  b|c\n  p50  1.00 µs  <2>\n");
         assert_eq!(grid.markdown(), "|  | a | b\\|c |\n|---|---:|---:|\n| p50 | 1.00 µs | <2> |\n");
+        assert!(grid.html().contains("<td>&lt;2&gt;</td>"));
     }
 }

@@ -1,8 +1,9 @@
-//! What people and other programs read of a run: the terminal, `result.json`, `.hlog`, `.hgrm`.
+//! What people and other programs read of a run: the terminal, `result.json`, `.hlog`, `.hgrm`, and a page of HTML.
 //!
 //! ```text
 //!   Record ──▶ Run ──▶ result.json ──▶ Run ──▶ compare
 //!                ├───▶ summary (terminal)
+//!                ├───▶ report.html
 //!                └───▶ latency.hgrm
 //!   Record ──▶ latency.hlog
 //! ```
@@ -15,6 +16,7 @@ mod files;
 mod grid;
 mod hgrm;
 mod hlog;
+mod html;
 mod paint;
 mod plot;
 mod progress;

@@ -10,6 +10,13 @@ pub(crate) enum Scale {
         /// Right or upper end.
         to: f64,
     },
+    /// Equal steps.
+    Linear {
+        /// Left or lower end.
+        from: f64,
+        /// Right or upper end.
+        to: f64,
+    },
     /// Quantiles, by the logarithm of the samples beyond: 0, 0.9, 0.99, … are equally far apart.
     Nines {
         /// How many nines the right end has.
@@ -39,6 +46,7 @@ impl Scale {
     pub(crate) fn position(self, value: f64) -> f64 {
         let position = match self {
             Self::Log { from, to } => (value.max(from) / from).ln() / (to / from).ln(),
+            Self::Linear { from, to } => (value - from) / (to - from).max(f64::MIN_POSITIVE),
             Self::Nines { nines } => -(1.0 - value).max(1e-12).log10() / nines,
         };
         position.clamp(0.0, 1.0)
@@ -48,6 +56,7 @@ impl Scale {
     pub(crate) fn value(self, position: f64) -> f64 {
         match self {
             Self::Log { from, to } => from * (to / from).powf(position),
+            Self::Linear { from, to } => from + (to - from) * position,
             Self::Nines { nines } => 1.0 - 10_f64.powf(-nines * position),
         }
     }
@@ -66,6 +75,11 @@ impl Scale {
                 let found = steps.iter().map(|steps| marks(steps)).find(|marks| marks.len() <= at_most);
                 found.unwrap_or_else(|| marks(&[1.0]).into_iter().step_by(2).collect())
             }
+            Self::Linear { from, to } => {
+                let step = round_step((to - from) / at_most.max(1) as f64);
+                let first = (from / step).ceil() as i64;
+                (first..).map(|number| number as f64 * step).take_while(|value| *value <= to + step * 1e-9).collect()
+            }
             Self::Nines { nines } => {
                 let all = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999_999, 0.999_999_9];
                 let end = 1.0 - 10_f64.powf(-nines);
@@ -73,6 +87,16 @@ impl Scale {
             }
         }
     }
+}
+
+/// The next 1, 2 or 5 times a power of ten.
+fn round_step(step: f64) -> f64 {
+    let power = 10_f64.powf(step.max(1e-9).log10().floor());
+    [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .map(|factor| factor * power)
+        .find(|round| *round >= step * 0.999)
+        .unwrap_or(power * 10.0)
 }
 
 /// A quantile as people say it: `99.9%`.
@@ -91,6 +115,7 @@ mod tests {
         assert_eq!(log.marks(5), [100e3, 200e3, 500e3, 1e6]);
         assert_eq!(log.marks(3), [100e3, 300e3, 1e6]);
         assert_eq!(log.marks(2), [100e3, 1e6]);
+        assert_eq!(Scale::Linear { from: 0.0, to: 30.0 }.marks(6), [0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0]);
         assert_eq!(Scale::nines_for(30_000).marks(9), [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999]);
         assert_eq!([0.0, 0.5, 0.999, 0.99999].map(percent), ["0%", "50%", "99.9%", "99.999%"]);
     }

@@ -155,6 +155,11 @@ fn mistakes(counts: &Counts, paint: Paint) -> String {
     mistakes_of(counts).map(part).join(", ")
 }
 
+/// All series in the order of tables.
+pub(super) fn rows() -> impl Iterator<Item = Series> {
+    ROWS.into_iter()
+}
+
 fn latencies(run: &Run, width: usize, paint: Paint) -> String {
     let rows: Vec<Series> = ROWS.into_iter().filter(|series| run.measured(*series).is_some()).collect();
     if rows.is_empty() {

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use crate::measure::figure::readable;
 
+/// Nanoseconds: `12.3 µs`.
+pub(crate) fn nanos(value: u64) -> String {
+    readable(Duration::from_nanos(value))
+}
+
 /// A round number of nanoseconds, beside an axis: `1 ms`, `200 µs`.
 pub(crate) fn mark(value: f64) -> String {
     let text = seconds(value / 1e9);
