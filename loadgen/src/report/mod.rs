@@ -38,4 +38,6 @@ pub use summary::summary;
 pub use units::Unit;
 
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod made_up;
