@@ -1,4 +1,4 @@
-//! Tells the program from which revision of its source it was built.
+//! Tells the program from which revision of its source it was built, and links it so that it can run ringgate's shards.
 
 use std::process::Command;
 
@@ -11,6 +11,8 @@ fn main() {
         println!("cargo::rerun-if-changed={head}");
     }
     println!("cargo::rustc-env=LOADGEN_REVISION={}", revision().unwrap_or_default());
+    // See ringgate's build script.
+    println!("cargo::rustc-link-arg={}", std::env::var("DEP_RINGGATE_LINK_ARG").expect("ringgate is a dependency"));
 }
 
 /// In parentheses; `None` outside a repository.

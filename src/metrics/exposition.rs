@@ -233,8 +233,10 @@ fn encode_shards(out: &mut Families<'_, '_>, shards: &[(u16, Arc<Snapshot>)]) ->
 
 type ShardCounter = (&'static str, &'static str, fn(&Counters) -> u64);
 
-const SHARD_COUNTERS: [ShardCounter; 18] = [
+const SHARD_COUNTERS: [ShardCounter; 20] = [
     ("ticks", "Turns of a shard that had something to do", |c| c.ticks),
+    ("sleeps", "Times that a shard's executor had nothing to run", |c| c.sleeps),
+    ("enters", "Calls of the kernel for a shard's data ring", |c| c.enters),
     ("accepted", "Connections that listeners gave, refused ones included", |c| c.accepted),
     ("refused", "Connections closed at accept", |c| c.refused),
     ("dialled", "Connections begun", |c| c.dialled),

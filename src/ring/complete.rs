@@ -38,6 +38,14 @@ impl Ring {
             }
             Operation::Cancel => None,
             Operation::Deadline => self.complete_deadline(token),
+            Operation::Hear => {
+                self.doorbell.hearing = false;
+                None
+            }
+            Operation::Watch => {
+                self.doorbell.watching = false;
+                None
+            }
         }
     }
 

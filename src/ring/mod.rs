@@ -16,8 +16,8 @@
 //! }
 //! ```
 //!
-//! Or, when something else sleeps for the thread: [`Ring::announce`] makes completions signal the [`EventFd`],
-//! [`Ring::enter`] with [`Wait::No`] afterwards catches what came before.
+//! [`Ring::sleep`] is such an enter that other threads end, too, by an [`EventFd`], and whatever makes another descriptor
+//! readable.
 //!
 //! Sockets are blocking descriptors (io_uring fails an operation on a non-blocking one with `EAGAIN`); nothing here
 //! blocks on them. A ring stays on the thread that made it: it is neither `Send` nor `Sync`, and the kernel enforces
@@ -30,7 +30,9 @@
 
 mod buffers;
 mod complete;
+pub mod parking;
 pub mod process;
+mod sleep;
 mod slots;
 mod submit;
 #[cfg(test)]
@@ -40,7 +42,7 @@ mod wake;
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use io_uring::types::Timespec;
@@ -51,6 +53,7 @@ pub use token::SocketId;
 pub use wake::EventFd;
 
 use buffers::Pool;
+use sleep::Doorbell;
 use slots::Slots;
 
 /// Sizes of a ring.
@@ -170,8 +173,8 @@ pub struct Ring {
     /// What follows from a completion besides the first thing.
     also: VecDeque<Completion>,
     deadline: Deadline,
-    /// Whether completions signal the eventfd now.
-    announced: bool,
+    doorbell: Doorbell,
+    enters: u64,
 }
 
 /// The one timeout that is in flight, and the memory of those not yet submitted.
@@ -185,10 +188,10 @@ struct Deadline {
 }
 
 impl Ring {
-    /// A ring on the calling thread. Completions signal `wake` while [`Self::announce`]d.
+    /// A ring on the calling thread. `wake` ends its [`Self::sleep`].
     ///
     /// # Errors
-    /// `EPERM` or `ENOSYS` where io_uring is forbidden, `EINVAL` before Linux 6.1, `ENOMEM`.
+    /// `EPERM` or `ENOSYS` where io_uring is forbidden, `EINVAL` before Linux 6.1, `ENOMEM`, `EMFILE`.
     pub fn new(config: &RingConfig, wake: &EventFd) -> io::Result<Self> {
         let uring = IoUring::builder()
             .setup_single_issuer()
@@ -200,8 +203,7 @@ impl Ring {
             .build(config.submissions)?;
         let pool = Pool::new(config.buffers, config.buffer_bytes)?;
         pool.register(&uring.submitter())?;
-        uring.submitter().register_eventfd(wake.as_raw_fd())?;
-        let mut ring = Self {
+        Ok(Self {
             uring,
             slots: Slots::default(),
             pool,
@@ -209,25 +211,9 @@ impl Ring {
             reaped: VecDeque::new(),
             also: VecDeque::new(),
             deadline: Deadline::default(),
-            announced: true,
-        };
-        ring.announce(false);
-        Ok(ring)
-    }
-
-    /// Whether completions signal the eventfd. Off while the thread is busy: a signal per completion would cost more
-    /// than it says. After switching on, call [`Self::enter`] once and look whether something came: what completed
-    /// before does not signal.
-    pub fn announce(&mut self, on: bool) {
-        if on != self.announced {
-            let completions = self.uring.completion();
-            if on {
-                completions.enable_eventfd()
-            } else {
-                completions.disable_eventfd()
-            }
-            self.announced = on;
-        }
+            doorbell: Doorbell::new(wake.as_fd().try_clone_to_owned()?),
+            enters: 0,
+        })
     }
 
     /// Submits what was armed and collects what completed; sleeps with [`Wait::Yes`] until there is something.
@@ -243,6 +229,7 @@ impl Ring {
             (queue.len(), queue.taskrun() || queue.cq_overflow())
         };
         if sleep || work || unsubmitted > 0 {
+            self.enters += 1;
             match self.uring.submitter().submit_and_wait(usize::from(sleep)) {
                 Ok(_) => {}
                 Err(error) if is_transient(&error) => {}
@@ -261,6 +248,11 @@ impl Ring {
         !self.reaped.is_empty() || !self.also.is_empty()
     }
 
+    /// How often [`Self::enter`] called the kernel.
+    pub fn enters(&self) -> u64 {
+        self.enters
+    }
+
     /// How many sockets the ring has, listeners and closing ones included.
     pub fn sockets(&self) -> usize {
         self.slots.len()
@@ -268,7 +260,6 @@ impl Ring {
 
     /// The descriptor of a socket, to ask or set its options.
     pub fn descriptor(&mut self, socket: SocketId) -> Option<BorrowedFd<'_>> {
-        use std::os::fd::AsFd;
         self.slots.open_mut(socket).map(|slot| slot.fd.as_fd())
     }
 
@@ -293,9 +284,10 @@ impl Drop for Ring {
         for socket in self.slots.ids() {
             self.close(socket);
         }
+        self.silence();
         let pause = Timespec::from(std::time::Duration::from_millis(10));
         for _ in 0..FAREWELL_ROUNDS {
-            if self.slots.len() == 0 {
+            if self.slots.len() == 0 && !self.doorbell.hearing {
                 return;
             }
             self.refill();
@@ -309,5 +301,6 @@ impl Drop for Ring {
         std::mem::forget(Rc::clone(&self.pool));
         std::mem::forget(std::mem::take(&mut self.slots));
         std::mem::forget(std::mem::take(&mut self.deadline.unsubmitted));
+        std::mem::forget(std::mem::take(&mut self.doorbell.count));
     }
 }

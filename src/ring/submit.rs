@@ -198,7 +198,7 @@ impl Ring {
         }
     }
 
-    fn push(&mut self, entry: squeue::Entry, token: Token) {
+    pub(super) fn push(&mut self, entry: squeue::Entry, token: Token) {
         self.backlog.push_back(entry.user_data(token.to_bits()));
         self.refill();
     }
@@ -206,9 +206,9 @@ impl Ring {
     /// Moves the backlog into the submission queue, and the full queue to the kernel.
     pub(super) fn refill(&mut self) {
         while let Some(entry) = self.backlog.pop_front() {
-            // SAFETY: whatever an entry points to (addresses, timespecs, bytes to send) is owned by this ring and stays
-            // in place until the operation has completed or, for timespecs, was submitted; descriptors are closed only
-            // when no operation on them is left (`free_if_done`, `release`).
+            // SAFETY: whatever an entry points to (addresses, timespecs, bytes to send, the eventfd's count) is owned by
+            // this ring and stays in place until the operation has completed or, for timespecs, was submitted; sockets
+            // are closed only when no operation on them is left (`free_if_done`, `release`).
             let pushed = unsafe { self.uring.submission().push(&entry) };
             if pushed.is_ok() {
                 continue;

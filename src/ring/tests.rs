@@ -338,18 +338,37 @@ fn later_wish_does_not_touch_the_armed_deadline() {
 }
 
 #[test]
-fn announced_completions_signal_the_eventfd() {
+fn signalled_eventfd_ends_the_sleep_each_time() {
     let (mut ring, wake) = ring();
-    let (near, mut far) = UnixStream::pair().expect("socketpair");
-    let socket = ring.adopt(near.into());
-    ring.receive(socket);
-    ring.announce(true);
-    ring.enter(Wait::No).expect("enter");
-    assert!(!ring.has_completions());
-    far.write_all(b"ping").expect("write");
-    wake.wait().expect("signalled");
-    ring.announce(false);
-    assert_eq!(receive_exactly(&mut ring, 4), b"ping");
+    let (other, _far) = UnixStream::pair().expect("socketpair");
+    let (woken, signal) = std::sync::mpsc::channel();
+    let other_thread = std::thread::spawn(move || {
+        while signal.recv().is_ok() {
+            wake.signal();
+        }
+    });
+    for _ in 0..3 {
+        woken.send(()).expect("the thread is there");
+        ring.sleep(other.as_fd()).expect("sleep");
+        assert!(ring.next().is_none());
+        assert!(ring.doorbell.watching && !ring.doorbell.hearing);
+    }
+    drop(woken);
+    other_thread.join().expect("it ends");
+}
+
+#[test]
+fn readable_descriptor_ends_the_sleep() {
+    let (mut ring, _wake) = ring();
+    let (other, mut far) = UnixStream::pair().expect("socketpair");
+    far.write_all(b"x").expect("write");
+    ring.sleep(other.as_fd()).expect("sleep");
+    assert!(ring.next().is_none());
+    assert!(!ring.doorbell.watching);
+    // Still readable: armed anew, it says so at once.
+    ring.sleep(other.as_fd()).expect("sleep");
+    assert!(ring.next().is_none());
+    assert!(!ring.doorbell.watching && ring.doorbell.hearing);
 }
 
 #[test]

@@ -11,11 +11,24 @@ pub(super) enum Operation {
     /// A cancellation whose own result nobody needs.
     Cancel,
     Deadline,
+    /// The thread's eventfd is read.
+    Hear,
+    /// A foreign descriptor is polled.
+    Watch,
 }
 
 impl Operation {
-    const ALL: [Self; 7] =
-        [Self::Accept, Self::Receive, Self::Send, Self::Connect, Self::CancelReceive, Self::Cancel, Self::Deadline];
+    const ALL: [Self; 9] = [
+        Self::Accept,
+        Self::Receive,
+        Self::Send,
+        Self::Connect,
+        Self::CancelReceive,
+        Self::Cancel,
+        Self::Deadline,
+        Self::Hear,
+        Self::Watch,
+    ];
 }
 
 /// The name of a socket in a [`super::Ring`]; a name is never valid for two sockets.

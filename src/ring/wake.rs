@@ -1,7 +1,7 @@
-//! The one descriptor on which a shard sleeps: completions signal it, and so does everyone who has something for it.
+//! The descriptor by which other threads end a shard's sleep.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// An `eventfd(2)`: a counter that a reader waits for.
@@ -33,22 +33,9 @@ impl EventFd {
     }
 
     /// Blocks until signalled, and sets the counter to 0.
-    ///
-    /// # Errors
-    /// `read(2)`'s, `Interrupted` among them.
-    pub fn wait(&self) -> io::Result<()> {
-        (&self.0).read_exact(&mut [0; 8])
-    }
-
-    /// A second descriptor of the same counter, as a glommio file: `read_at(0, 8)` waits for a signal.
-    ///
-    /// # Errors
-    /// `dup(2)`'s.
-    pub fn to_glommio(&self) -> io::Result<glommio::io::BufferedFile> {
-        use std::os::fd::IntoRawFd;
-        let raw = self.0.as_fd().try_clone_to_owned()?.into_raw_fd();
-        // SAFETY: `raw` is an open descriptor that was just given up by its owner; the file owns it from here.
-        Ok(unsafe { glommio::io::BufferedFile::from_raw_fd(raw) })
+    #[cfg(test)]
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        io::Read::read_exact(&mut &self.0, &mut [0; 8])
     }
 }
 

@@ -79,6 +79,11 @@ impl Control {
         !self.answers.borrow().is_empty()
     }
 
+    /// A task may have been woken.
+    pub(super) fn note_woken(&self) {
+        self.woken.set(true);
+    }
+
     /// Whether a task was woken since the last call.
     pub(super) fn take_woken(&self) -> bool {
         self.woken.take()
@@ -92,7 +97,7 @@ mod tests {
     use super::*;
 
     fn control() -> Control {
-        Control::new(Mailboxes::new(1).expect("mailboxes").0, ShardId(0))
+        Control::new(Mailboxes::new(1).expect("mailboxes"), ShardId(0))
     }
 
     fn question(number: usize) -> Question {

@@ -1,7 +1,9 @@
 //! The executors: one glommio executor per shard, pinned to a core, that turns its shard and runs the tasks beside it.
 //!
-//! While there is work, the driver only yields; with none it waits, through glommio, for the one descriptor that
-//! completions, other shards and tasks signal. No glommio timer, socket or channel is on the way of a stanza.
+//! A shard sleeps where its executor would sleep (`parked`). No glommio timer, socket or channel is on the way of a stanza.
+
+mod parked;
+mod turn;
 
 use std::future::Future;
 use std::io;
@@ -12,26 +14,23 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use glommio::io::BufferedFile;
 use glommio::{LocalExecutorBuilder, Placement};
 use ringgate_proto::discover::{Answer, Question};
 use ringgate_proto::event::Event;
 use ringgate_proto::gate::ShardId;
 use thiserror::Error;
 
-use super::keeper::Pulse;
 use super::mailbox::{Mailboxes, Message};
-use super::{Call, Control, Report, Shard, ShardConfig, keeper, placement};
-use crate::ring::Wait;
+use super::{Call, Control, Report, Shard, ShardConfig, placement};
+use parked::Parked;
+use turn::Turner;
 
 /// glommio's own I/O buffers per executor; nothing big goes through them.
 const IO_MEMORY: usize = 64 << 10;
 /// Submissions of glommio's rings between two flushes.
 const RING_DEPTH: usize = 1_024;
-/// How long a busy shard may keep other tasks of its executor waiting. Not shorter: see `keeper`.
-const PREEMPT: Duration = Duration::from_millis(10);
-/// Completions of one tick.
-const TICK_COMPLETIONS: usize = 256;
+/// After this time of one task running after the other, glommio looks at its sockets and timers.
+const PREEMPT: Duration = Duration::from_millis(1);
 /// Lookups that one shard has under way; further questions wait.
 const LOOKUPS: usize = 512;
 /// Pause before a message that must arrive is put into a full mailbox again.
@@ -69,7 +68,7 @@ pub struct Setup {
 /// Why the shards could not be started, or did not end well.
 #[derive(Debug, Error)]
 pub enum DriverError {
-    /// Descriptors, memory or threads are missing, or a shard's ring broke.
+    /// Descriptors, memory or threads are missing, the program is not linked as it must be, or a shard's ring broke.
     #[error("shard {shard}: {error}")]
     Shard {
         /// Which.
@@ -101,8 +100,9 @@ impl Handle {
         }
     }
 
-    /// Runs `call` on a shard's thread, between two ticks. Blocks only while the shard's mailbox is full; `false` when
-    /// there is no such shard. Use it from another thread, or from the shard's own executor for another shard.
+    /// Runs `call` on a shard's thread, between two ticks; it may wake tasks there, but do nothing else with glommio.
+    /// Blocks only while the shard's mailbox is full; `false` when there is no such shard. Use it from another thread, or
+    /// from the shard's own executor for another shard.
     pub fn call(&self, shard: ShardId, call: impl FnOnce(&mut Shard) + Send + 'static) -> bool {
         let call: Call = Box::new(call);
         self.post(shard, Message::Call(call))
@@ -179,8 +179,7 @@ pub fn start<F>(shards: u16, setup: F) -> Result<Running, DriverError>
 where
     F: Fn(ShardId) -> Result<Setup, String> + Send + Sync + 'static,
 {
-    let (mailboxes, end) = Mailboxes::new(shards)?;
-    keeper::start(&mailboxes, end)?;
+    let mailboxes = Mailboxes::new(shards)?;
     let cores = placement::allowed_cores()?;
     let setup = Arc::new(setup);
     let (ready, readiness) = mpsc::channel();
@@ -232,58 +231,22 @@ impl Seat {
             .make()
             .map_err(|error| error.to_string())?;
         executor.run(async move {
-            let Setup { shard: config, resolver, mut observer, tasks } = setup(self.shard)?;
-            let mut shard =
+            let Setup { shard: config, resolver, observer, tasks } = setup(self.shard)?;
+            let shard =
                 Shard::new(self.shard, config, &self.mailboxes).map_err(|error| format!("its data ring: {error}"))?;
-            let mailbox = self.mailboxes.get(self.shard).ok_or("it has no mailbox")?;
-            let wake = mailbox.wake().to_glommio().map_err(|error| error.to_string())?;
+            let control = shard.control();
+            let parked = Parked::begin(Turner { shard, observer }).await?;
             let mut beside: Vec<_> = tasks.into_iter().map(glommio::spawn_local).collect();
-            beside.push(glommio::spawn_local(serve_questions(shard.control(), resolver)));
-            let (mailboxes, number) = (Arc::clone(&self.mailboxes), self.shard);
-            beside.push(glommio::spawn_local(async move {
-                if let Some(mailbox) = mailboxes.get(number) {
-                    mailbox.pulse().stay().await;
-                }
-            }));
+            beside.push(glommio::spawn_local(serve_questions(control, resolver)));
             // The receiver is there: `start` waits for it.
             let _ = self.ready.send(());
             drop(self.ready);
-            let outcome = turn(&mut shard, mailbox.pulse(), &wake, observer.as_mut()).await;
+            parked.ended().await;
             for task in beside {
                 task.cancel().await;
             }
-            outcome.map_err(|error| format!("its data ring: {error}"))?;
-            Ok(shard.finish())
+            Ok(parked.finish().await?.shard.finish())
         })
-    }
-}
-
-/// Turns the shard until it has ended.
-async fn turn(shard: &mut Shard, pulse: &Pulse, wake: &BufferedFile, observer: &mut dyn Observe) -> io::Result<()> {
-    loop {
-        pulse.beat();
-        shard.enter(Wait::No)?;
-        let more = shard.process(TICK_COMPLETIONS);
-        shard.observations().events.drain(..).for_each(|event| observer.event(&event));
-        if shard.take_publish_wish() {
-            observer.publish(shard);
-        }
-        if shard.is_finished() {
-            observer.publish(shard); // The last figures, for the interval log.
-            return Ok(());
-        }
-        if shard.control.take_woken() {
-            glommio::executor().yield_now().await;
-        } else {
-            glommio::yield_if_needed().await;
-        }
-        if more {
-            continue;
-        }
-        if shard.prepare_sleep()? {
-            wake.read_at(0, 8).await.map_err(io::Error::from)?;
-        }
-        shard.awake();
     }
 }
 

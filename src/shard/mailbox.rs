@@ -7,14 +7,12 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
 
 use crossbeam_queue::ArrayQueue;
 use ringgate_proto::gate::{Departed, Envelope, ShardId};
 use ringgate_proto::time::Timestamp;
 
 use super::Shard;
-use super::keeper::Pulse;
 use super::socket::Origin;
 use crate::ring::EventFd;
 use crate::tls::Session;
@@ -54,14 +52,9 @@ pub(super) struct Mailbox {
     wake: EventFd,
     /// Set by the shard before it sleeps, cleared by the first who wakes it.
     sleeping: AtomicBool,
-    pulse: Pulse,
 }
 
 impl Mailbox {
-    pub(super) fn pulse(&self) -> &Pulse {
-        &self.pulse
-    }
-
     pub(super) fn wake(&self) -> &EventFd {
         &self.wake
     }
@@ -94,33 +87,25 @@ pub(super) struct Mailboxes {
     boxes: Vec<Mailbox>,
     /// Shards that have nothing left to do after [`Message::Drain`].
     drained: AtomicUsize,
-    /// Dropped with the mailboxes; nothing is ever sent.
-    _end: mpsc::Sender<()>,
 }
 
 impl Mailboxes {
-    /// One mailbox for each of `shards`, and what is disconnected when they are gone.
+    /// One mailbox for each of `shards`.
     ///
     /// # Errors
     /// The process has no descriptors left.
-    pub(super) fn new(shards: u16) -> io::Result<(Arc<Self>, mpsc::Receiver<()>)> {
+    pub(super) fn new(shards: u16) -> io::Result<Arc<Self>> {
         let mailbox = || {
             let wake = EventFd::new()?;
             let queue = ArrayQueue::new(MAILBOX_MESSAGES);
-            Ok(Mailbox { queue, wake, sleeping: AtomicBool::new(false), pulse: Pulse::default() })
+            Ok(Mailbox { queue, wake, sleeping: AtomicBool::new(false) })
         };
         let boxes = (0..shards).map(|_| mailbox()).collect::<io::Result<_>>()?;
-        let (sender, end) = mpsc::channel();
-        Ok((Arc::new(Self { boxes, drained: AtomicUsize::new(0), _end: sender }), end))
+        Ok(Arc::new(Self { boxes, drained: AtomicUsize::new(0) }))
     }
 
     pub(super) fn get(&self, shard: ShardId) -> Option<&Mailbox> {
         self.boxes.get(usize::from(shard.0))
-    }
-
-    /// The signs of life, in the order of the shards.
-    pub(super) fn pulses(&self) -> impl Iterator<Item = &Pulse> {
-        self.boxes.iter().map(Mailbox::pulse)
     }
 
     pub(super) fn shards(&self) -> u16 {
@@ -224,7 +209,7 @@ mod tests {
 
     #[test]
     fn full_mailbox_keeps_the_order_and_merges_envelopes() {
-        let (mailboxes, _end) = Mailboxes::new(2).expect("mailboxes");
+        let mailboxes = Mailboxes::new(2).expect("mailboxes");
         let to = ShardId(1);
         for _ in 0..MAILBOX_MESSAGES {
             mailboxes.post(to, Message::Drain).expect("room");
@@ -246,7 +231,7 @@ mod tests {
 
     #[test]
     fn sleeping_shard_is_signalled_once() {
-        let (mailboxes, _end) = Mailboxes::new(1).expect("mailboxes");
+        let mailboxes = Mailboxes::new(1).expect("mailboxes");
         let mailbox = mailboxes.get(ShardId(0)).expect("shard 0");
         mailbox.set_sleeping(true);
         for _ in 0..3 {
@@ -261,13 +246,13 @@ mod tests {
 
     #[test]
     fn message_to_no_shard_comes_back() {
-        let (mailboxes, _end) = Mailboxes::new(1).expect("mailboxes");
+        let mailboxes = Mailboxes::new(1).expect("mailboxes");
         assert!(mailboxes.post(ShardId(1), Message::Drain).is_err());
     }
 
     #[test]
     fn last_drained_shard_wakes_all() {
-        let (mailboxes, _end) = Mailboxes::new(2).expect("mailboxes");
+        let mailboxes = Mailboxes::new(2).expect("mailboxes");
         let first = mailboxes.get(ShardId(0)).expect("shard 0");
         first.set_sleeping(true);
         mailboxes.count_drained();

@@ -2,7 +2,7 @@
 //!
 //! [`Shard`] is a plain struct: it knows no executor, no async, no file. Whoever drives it calls, in a loop,
 //! [`Shard::enter`] (submit and collect), [`Shard::process`] (one tick) and, when there is nothing left,
-//! [`Shard::prepare_sleep`]; [`driver`] does so inside a glommio executor.
+//! [`Shard::sleep`]; [`driver`] does so inside a glommio executor.
 //!
 //! # The tick
 //!
@@ -27,14 +27,13 @@
 //! | `mailbox`, `control` | what other shards and the tasks on this thread bring |
 //! | `observe` | what a shard counts |
 //! | `listen`, `probe`, `placement` | sockets, the machine's leave to run, cores |
-//! | `driver`, `keeper` | the glommio executors, and what keeps them from oversleeping |
+//! | `driver` | the glommio executors, and where they sleep |
 
 mod arrive;
 mod carry;
 mod control;
 pub mod driver;
 mod ending;
-mod keeper;
 pub mod listen;
 mod mailbox;
 mod moving;

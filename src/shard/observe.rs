@@ -36,6 +36,10 @@ pub struct Traffic {
 pub struct Counters {
     /// Turns of the shard that had something to do.
     pub ticks: u64,
+    /// Times that the executor had nothing to run, and left its thread to the shard.
+    pub sleeps: u64,
+    /// Calls of `io_uring_enter` for the data ring.
+    pub enters: u64,
     /// Connections that listeners gave us, refused ones included.
     pub accepted: u64,
     /// Of those, closed at once because a bound was reached.

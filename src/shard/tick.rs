@@ -1,6 +1,7 @@
 //! The order of a tick, time, and sleeping.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ const MAILBOX_RETRY: Duration = Duration::from_millis(1);
 
 impl Shard {
     /// Submits what the last tick armed and collects what has completed; with [`Wait::Yes`] sleeps until something has
-    /// (messages of other shards do not end this sleep: use [`Self::prepare_sleep`] where there are any).
+    /// (messages of other shards do not end this sleep: use [`Self::sleep`] where there are any).
     ///
     /// # Errors
     /// The ring is broken; the shard cannot go on.
@@ -47,6 +48,7 @@ impl Shard {
             self.observations.counters.ticks += 1;
         }
         self.wish_to_wake();
+        self.observations.counters.enters = self.ring.enters();
         self.ring.has_completions() || self.mailboxes.get(self.id).is_some_and(|mailbox| !mailbox.is_empty())
     }
 
@@ -110,7 +112,10 @@ impl Shard {
                 Message::Envelope(envelope) => shard.gate.handle(Input::Post(envelope), shard.now),
                 Message::Adopt(moving) => shard.adopt(*moving),
                 Message::Drain => shard.begin_drain(),
-                Message::Call(call) => call(shard),
+                Message::Call(call) => {
+                    shard.control.note_woken(); // For all that is known.
+                    call(shard);
+                }
             });
         }
         true
@@ -197,27 +202,35 @@ impl Shard {
         }
     }
 
-    /// Call before sleeping on the shard's descriptor. `true`: sleep; whatever comes signals it. `false`: something is
-    /// there already. Call [`Self::awake`] afterwards in both cases.
+    /// Sleeps in the ring until something has completed, came into the mailbox or from a task, or `other` (the same in
+    /// every call) became readable. Returns at once if something is there already; may return for nothing.
     ///
     /// # Errors
     /// The ring is broken.
-    pub fn prepare_sleep(&mut self) -> io::Result<bool> {
-        let mailboxes = std::sync::Arc::clone(&self.mailboxes);
-        let Some(mailbox) = mailboxes.get(self.id) else { return Ok(false) };
-        mailbox.set_sleeping(true);
-        self.ring.announce(true);
-        self.ring.enter(Wait::No)?;
-        let something = self.ring.has_completions() || !mailbox.is_empty() || self.control.has_answers();
-        Ok(!something && !self.is_finished())
+    pub fn sleep(&mut self, other: BorrowedFd<'_>) -> io::Result<()> {
+        self.set_sleeping(true);
+        let outcome = if self.has_something() { Ok(()) } else { self.ring.sleep(other) };
+        self.set_sleeping(false);
+        outcome
     }
 
-    /// The thread runs again: nobody needs to signal.
-    pub fn awake(&mut self) {
-        self.ring.announce(false);
+    /// The executor has nothing to run, and leaves its thread to the shard.
+    pub(super) fn count_sleep(&mut self) {
+        self.observations.counters.sleeps += 1;
+    }
+
+    /// After `true`, whoever has something signals; what came before does not.
+    fn set_sleeping(&self, sleeping: bool) {
         if let Some(mailbox) = self.mailboxes.get(self.id) {
-            mailbox.set_sleeping(false);
+            mailbox.set_sleeping(sleeping);
         }
+    }
+
+    fn has_something(&mut self) -> bool {
+        self.ring.has_completions()
+            || self.mailboxes.get(self.id).is_none_or(|mailbox| !mailbox.is_empty())
+            || self.control.has_answers()
+            || self.is_finished()
     }
 
     /// After the order to drain: whether everything has ended here and on all other shards (whose last stanzas may

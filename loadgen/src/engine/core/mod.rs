@@ -134,7 +134,7 @@ impl Core {
     }
 
     fn new(seat: Seat, scene: Arc<Scene>, shared: Arc<Shared>) -> std::io::Result<Self> {
-        // Completions signal it only while announced, which they never are here: the core sleeps in the ring itself.
+        // Nobody signals it: the bell is a socket of the ring's.
         let mut ring = Ring::new(&RingConfig::default(), &EventFd::new()?)?;
         let listeners = [(ring.listen(seat.remote), Side::Remote), (ring.listen(seat.backend), Side::Backend)];
         let bell = ring.adopt(seat.bell);
