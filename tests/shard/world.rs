@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use ringgate::ring::RingConfig;
-use ringgate::shard::driver::{Observe, Resolve, Running, Setup, start};
+use ringgate::shard::driver::{Observe, Resolve, Running, Setup, Task, start};
 use ringgate::shard::observe::Counters;
 use ringgate::shard::{Report, Shard, ShardConfig, listen};
 use ringgate::tls::{CertifiedKeyFiles, Identity, Roots, Store};
@@ -69,6 +69,15 @@ impl World {
     }
 
     pub(crate) fn start_with(shards: u16, ring: RingConfig) -> Self {
+        Self::start_all(shards, ring, Box::new(|_| Vec::new()))
+    }
+
+    /// With tasks beside each shard.
+    pub(crate) fn start_beside(shards: u16, tasks: impl Fn(ShardId) -> Vec<Task> + Send + Sync + 'static) -> Self {
+        Self::start_all(shards, RingConfig { buffers: 64, ..RingConfig::default() }, Box::new(tasks))
+    }
+
+    fn start_all(shards: u16, ring: RingConfig, tasks: Tasks) -> Self {
         let loopback: SocketAddr = "127.0.0.1:0".parse().expect("address");
         let remote = TcpListener::bind(loopback).expect("bind");
         let backend = TcpListener::bind(loopback).expect("bind");
@@ -84,6 +93,7 @@ impl World {
             port: remote.local_addr().expect("address").port(),
             backend: backend.local_addr().expect("address"),
             events: Arc::clone(&events),
+            tasks,
         };
         let running = start(shards, move |shard| Ok(seats.setup(shard))).expect("start");
         let (public, internal) = (public_address, internal_address);
@@ -151,6 +161,8 @@ impl Observe for Events {
     fn publish(&mut self, _: &Shard) {}
 }
 
+type Tasks = Box<dyn Fn(ShardId) -> Vec<Task> + Send + Sync>;
+
 /// What each shard's [`Setup`] is made of.
 struct Seats {
     public: Mutex<Vec<Option<OwnedFd>>>,
@@ -161,6 +173,7 @@ struct Seats {
     port: u16,
     backend: SocketAddr,
     events: Arc<Mutex<Vec<String>>>,
+    tasks: Tasks,
 }
 
 impl Seats {
@@ -182,7 +195,7 @@ impl Seats {
             },
             resolver: Rc::new(Names { port: self.port }),
             observer: Box::new(Events(events)),
-            tasks: Vec::new(),
+            tasks: (self.tasks)(shard),
         }
     }
 
