@@ -204,6 +204,10 @@ pub struct Verdict {
     pub doubts: Vec<String>,
     /// What did not hold: missing stanzas, a missed objective; empty: all held.
     pub failed: Vec<String>,
+    /// The one thing that is wrong is that the generator was the limit, of a load as fast as it goes: what the system spent
+    /// for a stanza or a handshake is an upper bound, as it would have had more of them to share its work.
+    #[serde(default)]
+    pub is_generators_limit: bool,
     /// It was ended by the user before its time.
     pub interrupted: bool,
 }

@@ -127,10 +127,12 @@ impl Rig {
             intervals: &measured.intervals,
             phases: measured.phases,
             processor: measured.processor,
+            system_cores: self.cores.system.len(),
             cores: watched.cores.len(),
             streams: measured.streams,
             interrupted: measured.interrupted,
         });
+        verdict.is_generators_limit &= measured.invalid.is_empty();
         verdict.invalid.extend(measured.invalid);
         let outcome = Outcome {
             schema: SCHEMA,

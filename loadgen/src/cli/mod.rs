@@ -8,6 +8,8 @@
 //! | 3 | a run missed an objective, or lost, doubled or reordered stanzas |
 //! | 4 | a run is invalid: its figures must not be used |
 
+mod bench;
+mod bisect;
 mod explain;
 mod run;
 
@@ -49,6 +51,10 @@ struct Arguments {
 enum Command {
     #[command(flatten)]
     Run(Scenario),
+    /// Compares systems: interleaved rounds, ratios and their spread
+    Bench(bench::Options),
+    /// Searches the highest rate of a scenario that keeps an objective
+    Bisect(bisect::Options),
     /// Prints what a scenario implies, before it is run
     Explain(explain::Options),
 }
@@ -58,12 +64,32 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         Command::Run(scenario) => run::run(scenario, &arguments.run),
+        Command::Bench(options) => bench::run(options, &arguments.run),
+        Command::Bisect(options) => bisect::run(options, &arguments.run),
         Command::Explain(options) => explain::run(options),
     };
     done.unwrap_or_else(|error| {
         eprintln!("loadgen: {error:#}");
-        ExitCode::from(if error.is::<crate::plan::Problem>() { USAGE } else { FAILURE })
+        let is_usage = error.is::<crate::plan::Problem>() || error.is::<Usage>();
+        ExitCode::from(if is_usage { USAGE } else { FAILURE })
     })
+}
+
+/// Options that contradict each other.
+#[derive(Debug, thiserror::Error)]
+enum Usage {
+    #[error("a run has one system; `loadgen bench` compares several")]
+    SeveralSystems,
+    #[error("there is no comparison {0:?}; there are {1}")]
+    NoCase(String, String),
+    #[error("none of these systems can do `{0}`: {1} can")]
+    NobodyCan(String, String),
+    #[error("a search needs an objective: --slo-p99 or --slo-p999")]
+    NoObjective,
+    #[error("{0} has no rate to search")]
+    NoRate(&'static str),
+    #[error("{0}")]
+    Bounds(&'static str),
 }
 
 /// The exit code of a run.

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
+use super::Usage;
 use crate::plan::Scenario;
 use crate::report::{self, Progress, Terminal};
 use crate::rig::{Cores, Rig};
@@ -14,9 +15,9 @@ use crate::systems::{Programs, System, priority};
 /// Where and on what to run.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
-    /// System under test
-    #[arg(long, global = true, default_value = "ringgate", value_name = "NAME")]
-    pub(super) system: System,
+    /// System under test; several for a bench: ringgate, haproxy, direct, xmpp-proxy, prosody, ejabberd
+    #[arg(long, global = true, value_name = "NAME,NAME", value_delimiter = ',')]
+    pub(super) system: Vec<System>,
     /// Directory for the files of the run; by default loadgen-results/ and the time
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
@@ -38,10 +39,22 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// The place for runs, with all that this system needs.
-    pub(super) fn rig(&self, system: System) -> anyhow::Result<Rig> {
-        if let (true, Some(need)) = (self.install, system.need()) {
-            need.install()?;
+    /// The one system to run on: ringgate, unless another one is asked for.
+    pub(super) fn one_system(&self) -> Result<System, Usage> {
+        match self.system.as_slice() {
+            [] => Ok(System::Ringgate),
+            [system] => Ok(*system),
+            _ => Err(Usage::SeveralSystems),
+        }
+    }
+
+    /// The place for runs, with all that these systems need.
+    ///
+    /// # Errors
+    /// What is missing, and how to get it; cores that cannot be had.
+    pub(super) fn rig(&self, systems: &[System]) -> anyhow::Result<Rig> {
+        for need in systems.iter().filter_map(|system| system.need()) {
+            if self.install { need.install().map(drop)? } else { need.find().map(drop)? }
         }
         let cores = Cores::choose(&self.system_cores, &self.engine_cores)?;
         let programs = Programs { own: None, ringgate: self.ringgate.clone() };
@@ -60,11 +73,12 @@ impl Options {
 /// Runs it, prints the summary, writes the files.
 pub(super) fn run(scenario: &Scenario, options: &Options) -> anyhow::Result<ExitCode> {
     let plan = scenario.plan()?;
-    let rig = options.rig(options.system)?;
+    let system = options.one_system()?;
+    let rig = options.rig(&[system])?;
     let stop = super::stop_flag()?;
     let _precedence = priority::favour_self();
     let mut progress = Progress::new();
-    let record = rig.play(&plan, options.system, &mut progress, &stop);
+    let record = rig.play(&plan, system, &mut progress, &stop);
     progress.finish();
     let record = record?;
     let files = report::write_files(&record, &options.directory(plan.scenario))?;

@@ -4,7 +4,7 @@
 //! - Send lag: in an open loop its p99 in the measured phase must not exceed 10 % of the main series' p99. With too few samples for p99 in
 //!   either, the same holds for p90, then p50.
 //! - Generator: no engine core may have worked more than 90 % of the measured phase. In a closed loop the generator
-//!   would be the limit, in an open loop it would read arrivals late.
+//!   would be the limit, unless the system worked as much; in an open loop it would read arrivals late.
 //! - Conservation: `scheduled = arrived + missing + unsent + undecided`; as many samples were recorded as were settled; as many
 //!   departures and stanzas were scheduled as the plan holds (no more than that, when interrupted).
 //! - Something was measured at all.
@@ -12,6 +12,8 @@
 //! *Doubtful*: named, and the figures may be used.
 //! - In an open loop, the time until stanzas are offered to their sockets has a p99 that exceeds 30 % of the main series': much of
 //!   the result is the generator's writing of fan-outs, which a run without a system shows alone.
+//! - In a closed loop both the generator and the system worked more than 90 % of the time: the system might carry more a
+//!   second. What a stanza costs it holds. Without a system, the generator itself is measured.
 //! - Others used more than 25 % of the cores of the system and the engine.
 //! - Not steady: between the halves of the measured phase, the main series' p99 differs by more than a factor of 2, or its median
 //!   by more than 1.5. Not looked at when something goes wrong on purpose.
@@ -56,6 +58,8 @@ pub struct Evidence<'a> {
     pub phases: PhaseLengths,
     /// In the measured phase.
     pub processor: Processor,
+    /// Those of the system.
+    pub system_cores: usize,
     /// Different cores that the system and the engine were on.
     pub cores: usize,
     /// Handshakes.
@@ -68,7 +72,7 @@ pub struct Evidence<'a> {
 pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     let main = evidence.plan.main_series().map(|series| (series, evidence.total(series)));
     let mut verdict = Verdict { interrupted: evidence.interrupted, ..Verdict::default() };
-    verdict.invalid.extend(generator(evidence));
+    generator(evidence, &mut verdict);
     verdict.invalid.extend(conservation(evidence));
     verdict.doubts.extend(others(evidence));
     verdict.failed.extend(losses(evidence));
@@ -81,6 +85,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     verdict.doubts.extend(writing(evidence, series, &histogram));
     verdict.doubts.extend(steadiness(evidence, series));
     verdict.failed.extend(objective(evidence, series, &histogram));
+    verdict.is_generators_limit &= verdict.invalid.len() == 1;
     verdict
 }
 
@@ -124,15 +129,27 @@ fn comparable(one: &Histogram<u64>, main: &Histogram<u64>) -> Option<(&'static s
     })
 }
 
-fn generator(evidence: &Evidence<'_>) -> Option<String> {
-    let busy = evidence.processor.engine_busy;
-    (busy > ENGINE_BUSY).then(|| {
-        let why = match evidence.plan.mode() {
-            Mode::Closed => "the generator was the limit, not the system",
-            Mode::Open { .. } => "the generator may have read arrivals late",
-        };
-        format!("{why}: its busiest core worked {:.0} % of the time (at most 90 %)", busy * 100.0)
-    })
+fn generator(evidence: &Evidence<'_>, verdict: &mut Verdict) {
+    let Processor { system, engine_busy, .. } = evidence.processor;
+    if engine_busy <= ENGINE_BUSY {
+        return;
+    }
+    let is_closed = evidence.plan.mode() == Mode::Closed;
+    let of_system = system / (evidence.phases.measure * evidence.system_cores as f64);
+    let worked = format!("its busiest core worked {:.0} % of the time", engine_busy * 100.0);
+    if is_closed && system == 0.0 {
+        verdict.doubts.push("without a system, the generator itself is what is measured".to_owned());
+    } else if is_closed && of_system > ENGINE_BUSY {
+        let system = format!("the system's {:.0} %", of_system * 100.0);
+        verdict.doubts.push(format!(
+            "the generator was as busy as the system: {worked}, {system}; stanzas per second are the least it can do"
+        ));
+    } else if is_closed {
+        verdict.is_generators_limit = true;
+        verdict.invalid.push(format!("the generator was the limit, not the system: {worked} (at most 90 %)"));
+    } else {
+        verdict.invalid.push(format!("the generator may have read arrivals late: {worked} (at most 90 %)"));
+    }
 }
 
 fn others(evidence: &Evidence<'_>) -> Option<String> {

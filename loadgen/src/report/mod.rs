@@ -34,6 +34,7 @@ pub use progress::Progress;
 pub use quantity::Quantity;
 pub use result::{ReadError, read, to_json};
 pub use run::Run;
+pub(crate) use run::{add, empty};
 pub use summary::summary;
 pub use units::Unit;
 

@@ -23,11 +23,13 @@ pub enum Quantity {
     BytesPerStream,
     /// Handshakes that ended well, per second of the measured phase.
     HandshakesPerSecond,
+    /// Processor time of the system for each of them, seconds.
+    CpuPerHandshake,
 }
 
 impl Quantity {
     /// In the order of tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::CpuPerStanza,
         Self::StanzasPerCoreSecond,
         Self::StanzasPerSecond,
@@ -36,6 +38,7 @@ impl Quantity {
         Self::P999,
         Self::BytesPerStream,
         Self::HandshakesPerSecond,
+        Self::CpuPerHandshake,
     ];
 
     /// As tables name it.
@@ -49,13 +52,14 @@ impl Quantity {
             Self::P999 => "p99.9",
             Self::BytesPerStream => "memory per stream",
             Self::HandshakesPerSecond => "handshakes/s",
+            Self::CpuPerHandshake => "CPU per handshake",
         }
     }
 
     /// Of its values.
     pub fn unit(self) -> Unit {
         match self {
-            Self::CpuPerStanza | Self::P50 | Self::P99 | Self::P999 => Unit::Seconds,
+            Self::CpuPerStanza | Self::CpuPerHandshake | Self::P50 | Self::P99 | Self::P999 => Unit::Seconds,
             Self::BytesPerStream => Unit::Bytes,
             Self::StanzasPerCoreSecond | Self::StanzasPerSecond | Self::HandshakesPerSecond => Unit::Number,
         }
@@ -64,6 +68,11 @@ impl Quantity {
     /// Whether more is better.
     pub fn higher_is_better(self) -> bool {
         matches!(self, Self::StanzasPerCoreSecond | Self::StanzasPerSecond | Self::HandshakesPerSecond)
+    }
+
+    /// Whether it is what something costs the system, however fast it was asked for it.
+    pub fn is_cost(self) -> bool {
+        matches!(self, Self::CpuPerStanza | Self::StanzasPerCoreSecond | Self::BytesPerStream | Self::CpuPerHandshake)
     }
 
     /// Of a run; `None` where the run does not tell, or has too few samples.
@@ -81,6 +90,7 @@ impl Quantity {
             Self::P999 => at(0.999),
             Self::BytesPerStream => run.bytes_per_stream(),
             Self::HandshakesPerSecond => run.handshakes_per_second(),
+            Self::CpuPerHandshake => run.seconds_per_handshake(),
         }
     }
 }
@@ -95,10 +105,10 @@ mod tests {
         let record = made_up::fan_out(1, 1, 1.0);
         let figures =
             |run: &Run| Quantity::ALL.map(|quantity| quantity.of(run).map(|value| quantity.unit().show(value)));
-        let [cpu, per_core, rate, p50, p99, p999, memory, handshakes] = figures(&Run::of(&record));
+        let [cpu, per_core, rate, p50, p99, p999, memory, handshakes, of_handshake] = figures(&Run::of(&record));
         let shown = [cpu, per_core, rate, memory].map(Option::unwrap_or_default);
         assert_eq!(shown, ["8.00 µs", "125,000", "40,000", "6.90 kB"]);
         // 1,000 fan-outs: enough for a median only.
-        assert_eq!((p50.is_some(), p99, p999, handshakes), (true, None, None, None));
+        assert_eq!((p50.is_some(), p99, p999, handshakes, of_handshake), (true, None, None, None, None));
     }
 }

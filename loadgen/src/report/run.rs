@@ -76,6 +76,12 @@ impl Run {
         (streams.open > 0 && streams.memory_before_bytes > 0).then(|| grown as f64 / streams.open as f64)
     }
 
+    /// Processor time of the system per handshake, seconds; `None` where there was none, or stanzas flowed meanwhile.
+    pub fn seconds_per_handshake(&self) -> Option<f64> {
+        let (used, handshakes) = (self.outcome.processor.system, self.outcome.streams.handshakes);
+        (used > 0.0 && handshakes > 0 && self.outcome.counts.scheduled == 0).then(|| used / handshakes as f64)
+    }
+
     /// Successful handshakes per second of the measured phase.
     pub fn handshakes_per_second(&self) -> Option<f64> {
         let (handshakes, seconds) = (self.outcome.streams.handshakes, self.outcome.phases.measure);

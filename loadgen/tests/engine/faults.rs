@@ -51,6 +51,7 @@ fn verdict(plan: &Plan, measured: &Measured) -> Verdict {
         intervals: &measured.intervals,
         phases: measured.phases,
         processor: measured.processor,
+        system_cores: 1,
         cores: 1,
         streams: measured.streams,
         interrupted: measured.interrupted,

@@ -77,6 +77,7 @@ fn evidence(run: &Run) -> Evidence<'_> {
         intervals: &run.intervals,
         phases: PhaseLengths { connect: 1.0, warm_up: 1.0, measure: run.plan.phases.measure.as_secs_f64() },
         processor: run.processor,
+        system_cores: 1,
         cores: 2,
         streams: Streams::default(),
         interrupted: false,
@@ -134,6 +135,26 @@ fn busy_generator_makes_the_run_invalid_and_busy_neighbours_make_it_doubtful() {
     let verdict = judge(&evidence(&run));
     assert!(only(&verdict.invalid).contains("worked 91 % of the time"), "{verdict:?}");
     assert_eq!(only(&verdict.doubts), "other programs used 25 % of the cores (more than 25 %)");
+}
+
+#[test]
+fn generator_as_busy_as_the_system_is_the_limit_only_of_what_goes_through_a_second() {
+    let run = run(fan_outs(), MS / 100, good);
+    let closed = plan("message --window 8 --duration 24s");
+    let judged = |system: f64| {
+        let processor = Processor { engine_busy: 0.95, system, ..run.processor };
+        let mut verdict = Verdict::default();
+        generator(&Evidence { plan: &closed, processor, ..evidence(&run) }, &mut verdict);
+        verdict
+    };
+    let seconds = evidence(&run).phases.measure;
+    let lazy = judged(0.5 * seconds);
+    assert!(only(&lazy.invalid).contains("the limit, not the system") && lazy.doubts.is_empty(), "{lazy:?}");
+    assert!(lazy.is_generators_limit);
+    let both = judged(0.93 * seconds);
+    assert!(only(&both.doubts).contains("worked 95 % of the time, the system's 93 %"), "{both:?}");
+    let none = judged(0.0);
+    assert!(none.invalid.is_empty() && only(&none.doubts).starts_with("without a system"), "{none:?}");
 }
 
 #[test]
