@@ -134,7 +134,7 @@ fn generator(evidence: &Evidence<'_>, verdict: &mut Verdict) {
     if engine_busy <= ENGINE_BUSY {
         return;
     }
-    let is_closed = evidence.plan.mode() == Mode::Closed;
+    let is_closed = !matches!(evidence.plan.load, Load::Paced(_));
     let of_system = system / (evidence.phases.measure * evidence.system_cores as f64);
     let worked = format!("its busiest core worked {:.0} % of the time", engine_busy * 100.0);
     if is_closed && system == 0.0 {
