@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// `/proc/stat` counts in these. `USER_HZ` is 100 on every Linux architecture in use.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -31,9 +33,9 @@ impl Use {
     }
 }
 
-/// Of all threads of this process that live, to the nanosecond.
+/// Of all threads of this process, those that have ended too.
 pub fn of_this_process() -> Duration {
-    of_threads("self")
+    clock(ClockId::ProcessCPUTime)
 }
 
 /// Of another process: its threads that live, to the nanosecond, or, where those that have ended had more, all of them to
@@ -62,10 +64,13 @@ fn of_threads(process: &str) -> Duration {
     texts.filter_map(|text| on_processor(&text)).sum()
 }
 
-/// Of the calling thread, to the nanosecond.
+/// Of the calling thread.
 pub fn of_this_thread() -> Duration {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    on_processor(&text).unwrap_or_default()
+    clock(ClockId::ThreadCPUTime)
+}
+
+fn clock(clock: ClockId) -> Duration {
+    clock_gettime(clock).try_into().unwrap_or_default()
 }
 
 /// Time that these cores were not idle, in steps of 10 ms each.
