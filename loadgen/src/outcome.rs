@@ -186,12 +186,45 @@ pub struct Streams {
     pub handshakes: u64,
     /// That failed.
     pub failed: u64,
+    /// TLS of the streams that the engine opened.
+    #[serde(default)]
+    pub opened: Sessions,
+    /// TLS of the streams that the system opened to the engine.
+    #[serde(default)]
+    pub accepted: Sessions,
     /// Resident memory of the system before the first stream, bytes.
     pub memory_before_bytes: u64,
     /// And with all of them open, before stanzas flow.
     pub memory_open_bytes: u64,
     /// At the end of the measured phase.
     pub memory_end_bytes: u64,
+}
+
+/// How the TLS sessions of streams began that came about, in the whole run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// By a full handshake.
+    pub full: u64,
+    /// By resuming an earlier session, which costs no signature.
+    pub resumed: u64,
+}
+
+impl Sessions {
+    /// Counts a stream; one in clear is not counted.
+    pub fn count(&mut self, is_resumed: Option<bool>) {
+        match is_resumed {
+            Some(true) => self.resumed += 1,
+            Some(false) => self.full += 1,
+            None => {}
+        }
+    }
+}
+
+impl AddAssign for Sessions {
+    fn add_assign(&mut self, other: Self) {
+        self.full += other.full;
+        self.resumed += other.resumed;
+    }
 }
 
 /// Whether a run may be believed, and whether it kept its objective.

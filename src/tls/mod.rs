@@ -17,6 +17,7 @@
 
 mod drive;
 mod files;
+mod full;
 mod names;
 mod possession;
 mod records;

@@ -20,7 +20,7 @@ use super::possession::Possession;
 use super::session::{Session, TlsError};
 use super::sni::ByName;
 use super::trust::{self, Roots, Trust};
-use super::{ALPN, RESUMABLE_SERVERS};
+use super::{ALPN, RESUMABLE_SERVERS, full};
 
 /// A local domain with its subdomains, and the certificates that speak for them.
 #[derive(Clone, Debug)]
@@ -112,6 +112,23 @@ impl Store {
         let inner =
             Inner { trust, public, public_by_name, internal: internal_config, clients, internal_client, warnings };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The same certificates and roots, for measurements in which no session is resumed: by us or by peers, on either side. Each
+    /// of its handshakes costs what the first one with a stranger does.
+    #[must_use]
+    pub fn without_resumption(&self) -> Self {
+        let Inner { trust, public, public_by_name, internal, clients, internal_client, warnings } = &*self.inner;
+        let inner = Inner {
+            trust: Arc::clone(trust),
+            public: full::server(public),
+            public_by_name: public_by_name.iter().map(|(name, config)| (name.clone(), full::server(config))).collect(),
+            internal: full::server(internal),
+            clients: clients.iter().map(|(name, config)| (name.clone(), full::client(config))).collect(),
+            internal_client: full::client(internal_client),
+            warnings: warnings.clone(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// A session with a peer that connected to `listener`.

@@ -201,6 +201,32 @@ fn a_resumed_session_never_shows_another_local_domain() {
 }
 
 #[test]
+fn a_store_without_resumption_begins_anew_on_both_sides() {
+    let authority = Authority::new("root");
+    let (usual, theirs) = (authority.store(&["example.org"]), authority.store(&["partner.example"]));
+    let without = usual.without_resumption();
+    for (client, server) in [(&without, &theirs), (&theirs, &without)] {
+        let names = |store| if std::ptr::eq(store, &theirs) { "partner.example" } else { "example.org" };
+        for _ in 0..3 {
+            let (begun, met, ..) = handshake(client, names(client), server, names(server));
+            assert_eq!((begun.is_resumed(), met.is_resumed()), (Some(false), Some(false)));
+        }
+    }
+    // TLS 1.2 has tickets of its own.
+    let config = wire::client_config(&TLS12, None);
+    for _ in 0..2 {
+        let mut peer = wire::client(config.clone(), "example.org");
+        let mut session = without.server(Listener::Public, None);
+        converse_with(&mut session, &mut peer, &mut Seen::default()).unwrap_or_else(|(error, _)| panic!("{error}"));
+        assert_eq!(session.is_resumed(), Some(false));
+    }
+    // Of what it was made from nothing has changed.
+    handshake(&usual, "example.org", &theirs, "partner.example");
+    let (client, ..) = handshake(&usual, "example.org", &theirs, "partner.example");
+    assert_eq!(client.is_resumed(), Some(true));
+}
+
+#[test]
 fn new_trust_makes_new_ticket_keys() {
     let authority = Authority::new("root");
     let ours = authority.store(&["example.org"]);

@@ -270,6 +270,8 @@ impl<'a> Conductor<'a> {
             measured.streams.open += harvest.open;
             measured.streams.handshakes += harvest.handshakes;
             measured.streams.failed += harvest.failed;
+            measured.streams.opened += harvest.opened;
+            measured.streams.accepted += harvest.accepted;
             measured.processor.engine += harvest.worked.as_secs_f64();
             busiest = busiest.max(harvest.worked);
             intervals.push(harvest.intervals);

@@ -57,6 +57,7 @@ impl Stage {
             engine_cores.iter().map(|_| Seat::bind()).collect::<Result<_, _>>().context("listeners")?;
         let Ground { authority, dns, targets } = ground;
         let store = authority.store(&everyone(plan)).context("certificates")?;
+        let store = if plan.transport.resumption { store } else { store.without_resumption() };
         let zone = Zone::serve_at(dns, targets, places(plan, &seats)).context("the DNS server")?;
         Ok(Self { plan: plan.clone(), cores: engine_cores.to_vec(), seats, authority, store, zone })
     }

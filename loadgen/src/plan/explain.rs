@@ -88,6 +88,7 @@ fn indented(line: String) -> String {
 fn streams(plan: &Plan) -> Vec<String> {
     let out = plan.lanes.iter().filter(|lane| matches!(lane.from, Party::Local(_))).count();
     let inward = plan.lanes.len() - out;
+    let kind = if plan.transport.resumption { "TLS sessions may be resumed" } else { "all full" };
     let transport = match (plan.transport.direct_tls, plan.transport.dialback) {
         (true, true) => "direct TLS, dialback",
         (true, false) => "direct TLS, SASL EXTERNAL",
@@ -96,7 +97,10 @@ fn streams(plan: &Plan) -> Vec<String> {
     };
     vec![
         format!("{} local and {} remote domains", plan.locals, plan.remotes),
-        format!("{out} streams to remote domains, {inward} from them: {} handshakes ({transport})", plan.lanes.len()),
+        format!(
+            "{out} streams to remote domains, {inward} from them: {} handshakes ({transport}, {kind})",
+            plan.lanes.len()
+        ),
     ]
 }
 

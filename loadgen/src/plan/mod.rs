@@ -156,6 +156,8 @@ pub struct Transport {
     pub dialback: bool,
     /// TLS between the system and the local domains' backends, too.
     pub inside_tls: bool,
+    /// TLS sessions may be resumed; otherwise every handshake is a full one.
+    pub resumption: bool,
 }
 
 /// Something that goes wrong on purpose.

@@ -51,6 +51,9 @@ pub struct Basics {
     /// TLS between the system and the local domains' servers, too
     #[arg(long)]
     pub inside_tls: bool,
+    /// TLS sessions may be resumed; otherwise every handshake is a full one, as with a domain met for the first time
+    #[arg(long)]
+    pub resumption: bool,
     /// Fail if the 99th percentile of the scenario's main series is greater
     #[arg(long, value_parser = duration, value_name = "TIME")]
     #[serde(serialize_with = "maybe_seconds")]
@@ -78,7 +81,8 @@ impl Basics {
     }
 
     pub(super) fn transport(&self) -> Transport {
-        Transport { direct_tls: self.direct_tls, dialback: self.dialback, inside_tls: self.inside_tls }
+        let Self { direct_tls, dialback, inside_tls, resumption, .. } = *self;
+        Transport { direct_tls, dialback, inside_tls, resumption }
     }
 
     pub(super) fn slo(&self) -> Slo {

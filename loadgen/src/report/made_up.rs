@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use super::run::empty;
 use crate::measure::{Phase, Series};
 use crate::outcome::{
-    Counts, Environment, Interval, Outcome, PhaseLengths, Processor, Record, SCHEMA, Streams, SystemRecord, Verdict,
+    Counts, Environment, Interval, Outcome, PhaseLengths, Processor, Record, SCHEMA, Sessions, Streams, SystemRecord,
+    Verdict,
 };
 
 /// Fan-outs per second, and recipients of each.
@@ -97,6 +98,8 @@ fn outcome(seed: u64, seconds: u32, slowness: f64) -> Outcome {
             open: 220,
             handshakes: 0,
             failed: 0,
+            opened: Sessions { full: 110, resumed: 0 },
+            accepted: Sessions { full: 105, resumed: 5 },
             memory_before_bytes: 9_000_000,
             memory_open_bytes: 10_518_000,
             memory_end_bytes: 11_900_000,

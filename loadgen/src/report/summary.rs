@@ -7,7 +7,7 @@ use super::run::Run;
 use super::units;
 use crate::measure::Series;
 use crate::measure::figure::{Figure, SHOWN, maximum, percentile};
-use crate::outcome::{Counts, Record, Verdict};
+use crate::outcome::{Counts, Record, Sessions, Streams, Verdict};
 
 /// Rows of the plot, without its axis.
 const PLOT_ROWS: usize = 10;
@@ -96,7 +96,20 @@ fn counts(run: &Run, paint: Paint) -> String {
         line += &format!("; {} handshakes, {}/s", units::count(streams.handshakes), units::number(rate));
     }
     let failed = format!("{} failed", units::count(streams.failed));
-    text + &row("streams", &format!("{line}; {}", if streams.failed > 0 { paint.bad(failed) } else { failed }))
+    text += &row("streams", &format!("{line}; {}", if streams.failed > 0 { paint.bad(failed) } else { failed }));
+    text + &sessions(streams)
+}
+
+/// How many TLS sessions of both sides were resumed; nothing if all was in clear.
+fn sessions(streams: &Streams) -> String {
+    let mut both = streams.opened;
+    both += streams.accepted;
+    match both {
+        Sessions { full: 0, resumed: 0 } => String::new(),
+        Sessions { full, resumed } => {
+            row("", &format!("TLS: {} full handshakes, {} resumed", units::count(full), units::count(resumed)))
+        }
+    }
 }
 
 /// Fan-outs and their mean size, stanzas and bytes per second.

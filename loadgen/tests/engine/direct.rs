@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use loadgen::engine::Live;
 use loadgen::measure::{Phase, Series, total};
-use loadgen::outcome::Counts;
+use loadgen::outcome::{Counts, Streams};
 use loadgen::plan::{Disturbance, Load, Party, Plan, Transport};
 use loadgen::systems::{Attachment, RelayTls};
 
@@ -76,6 +76,21 @@ fn streams_are_opened_and_closed_one_after_the_other_until_the_time_is_up() {
     assert!(handshakes > 20 && measured.streams.failed == 0, "{measured:?}");
     assert!(total(&measured.intervals, Series::Handshake, Phase::Measure).len() >= handshakes);
     assert_eq!(measured.counts, Counts::default());
+}
+
+#[test]
+fn every_handshake_is_full_unless_resumption_is_wished() {
+    for resumption in [false, true] {
+        let mut plan = plans::pairs(3, Load::Connecting { at_once: 2, total: Some(40), close: true });
+        plan.transport.resumption = resumption;
+        plan.phases.measure = 60_000 * MS;
+        let Streams { handshakes, opened, accepted, .. } = play(&plan).streams;
+        assert_eq!((handshakes, opened.full + opened.resumed), (40, 40));
+        assert_eq!(opened, accepted);
+        // Six lanes: the first stream of each has nothing to resume, and so may others that were under way with it.
+        assert_eq!(opened.resumed >= 20, resumption, "{opened:?}");
+        assert!(resumption || opened.resumed == 0, "{opened:?}");
+    }
 }
 
 #[test]

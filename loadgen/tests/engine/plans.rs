@@ -21,7 +21,8 @@ impl SystemWatch for Nobody {
     }
 }
 
-pub(crate) const STARTTLS: Transport = Transport { direct_tls: false, dialback: false, inside_tls: false };
+pub(crate) const STARTTLS: Transport =
+    Transport { direct_tls: false, dialback: false, inside_tls: false, resumption: false };
 pub(crate) const PRESENCE: Stanza = Stanza { kind: StanzaKind::Presence, bytes: 450 };
 pub(crate) const MS: Duration = Duration::from_millis(1);
 

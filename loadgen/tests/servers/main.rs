@@ -16,7 +16,7 @@ use loadgen::systems::{self, Attachment, RelayTls, System, Under};
 use crate::stage::{LOCAL, REMOTE, Stage};
 use crate::wire::Wire;
 
-const STARTTLS: Transport = Transport { direct_tls: false, dialback: false, inside_tls: false };
+const STARTTLS: Transport = Transport { direct_tls: false, dialback: false, inside_tls: false, resumption: false };
 const DIRECT_TLS: Transport = Transport { direct_tls: true, ..STARTTLS };
 const DIALBACK: Transport = Transport { dialback: true, ..STARTTLS };
 

@@ -44,6 +44,11 @@ fn plan(transport: Transport) -> Plan {
 }
 
 fn play(system: System, plan: &Plan) -> anyhow::Result<Measured> {
+    play_on(system, plan, 1)
+}
+
+/// Plays so often on the same stage and system, and gives the last run.
+fn play_on(system: System, plan: &Plan, runs: u32) -> anyhow::Result<Measured> {
     let stage = Stage::set(plan, &[0], Ground::new(system)?)?;
     let scratch = Scratch::new(false)?;
     let setting = Setting {
@@ -58,7 +63,11 @@ fn play(system: System, plan: &Plan) -> anyhow::Result<Measured> {
     };
     let under = systems::start(system, &setting)?;
     let before = under.processor();
-    let measured = stage.run(under.attachment.clone(), &under, &Live::default(), &AtomicBool::new(false));
+    let run = || stage.run(under.attachment.clone(), &under, &Live::default(), &AtomicBool::new(false));
+    for _ in 1..runs {
+        run()?;
+    }
+    let measured = run();
     under.check()?;
     assert!(under.processor() > before);
     measured
@@ -74,7 +83,7 @@ fn assert_carries(system: System, transport: Transport) {
     assert!(measured.invalid.is_empty(), "{:?}", measured.invalid);
 }
 
-const EXTERNAL: Transport = Transport { direct_tls: false, dialback: false, inside_tls: false };
+const EXTERNAL: Transport = Transport { direct_tls: false, dialback: false, inside_tls: false, resumption: false };
 
 #[test]
 fn ringgate_carries_over_starttls_and_external() {
@@ -149,4 +158,16 @@ fn ringgate_takes_streams_one_after_the_other() {
 #[test]
 fn ejabberd_takes_streams_to_its_components_one_after_the_other() {
     assert_takes_streams(System::Ejabberd);
+}
+
+/// A second run on the same system, which may remember the sessions of the first, in both directions.
+#[test]
+fn ringgate_resumes_sessions_if_wished_and_only_then() {
+    for resumption in [false, true] {
+        let streams = play_on(System::Ringgate, &plan(Transport { resumption, ..EXTERNAL }), 2).unwrap().streams;
+        for sessions in [streams.opened, streams.accepted] {
+            assert_eq!(sessions.full + sessions.resumed, 4, "{streams:?}");
+            assert_eq!(sessions.resumed > 0, resumption, "{streams:?}");
+        }
+    }
 }

@@ -15,8 +15,8 @@ use loadgen::world;
 use ringgate::stage::authority::Authority;
 use ringgate_proto::address::Domain;
 
-const EXTERNAL: Transport = Transport { direct_tls: false, dialback: false, inside_tls: true };
-const DIALBACK: Transport = Transport { direct_tls: false, dialback: true, inside_tls: false };
+const EXTERNAL: Transport = Transport { direct_tls: false, dialback: false, inside_tls: true, resumption: false };
+const DIALBACK: Transport = Transport { direct_tls: false, dialback: true, inside_tls: false, resumption: false };
 
 /// What a setting borrows from.
 struct Stage {

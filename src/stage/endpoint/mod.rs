@@ -53,6 +53,8 @@ pub use cast::{Call, Cast, Proof, Reception, Tls};
 /// The first byte of a TLS handshake record; no XML begins with it. RFC 8446 §5.1.
 const TLS_HANDSHAKE: u8 = 0x16;
 
+const NO_CERTIFICATE: Cause = Cause::Impossible("there is no certificate for TLS");
+
 /// One connection.
 pub struct Endpoint {
     cast: Arc<Cast>,
@@ -65,8 +67,8 @@ pub struct Endpoint {
 
 /// Who connected.
 enum Side {
-    /// We did, under these names.
-    Initiating(TlsClient),
+    /// We did. The session that STARTTLS begins: made only once, since that takes the ticket of an earlier one.
+    Initiating(Option<Box<Session>>),
     /// The peer did.
     Receiving,
 }
@@ -113,10 +115,11 @@ impl Endpoint {
         if is_component && call.tls != Tls::None {
             return Err(stream.name(Cause::Impossible("components speak in clear")));
         }
-        let mut endpoint = Self { cast, side: Side::Initiating(names), tls: None, stream, phase: Phase::Open };
-        if call.tls != Tls::None {
-            let session = endpoint.session()?;
-            endpoint.tls = (call.tls == Tls::Direct).then_some(session);
+        let mut endpoint = Self { cast, side: Side::Initiating(None), tls: None, stream, phase: Phase::Open };
+        match call.tls {
+            Tls::None => {}
+            Tls::StartTls => endpoint.side = Side::Initiating(Some(endpoint.client(&names)?)),
+            Tls::Direct => endpoint.tls = Some(endpoint.client(&names)?),
         }
         Ok(endpoint)
     }
@@ -212,6 +215,11 @@ impl Endpoint {
         self.phase == Phase::Broken || self.stream.is_over()
     }
 
+    /// Whether its TLS session resumed an earlier one; `None` without TLS, or before that is known.
+    pub fn is_resumed(&self) -> Option<bool> {
+        self.tls.as_ref()?.is_resumed()
+    }
+
     /// The domain that opened the stream, and the one that it was opened to, as far as it was said.
     pub fn domains(&self) -> (Option<Domain>, Option<Domain>) {
         self.stream.domains()
@@ -283,15 +291,22 @@ impl Endpoint {
         }
     }
 
-    fn session(&self) -> Result<Box<Session>, Broken> {
-        let Some(store) = &self.cast.store else {
-            return Err(self.stream.name(Cause::Impossible("there is no certificate for TLS")));
+    /// A session in which we are the client.
+    fn client(&self, names: &TlsClient) -> Result<Box<Session>, Broken> {
+        let Some(store) = &self.cast.store else { return Err(self.stream.name(NO_CERTIFICATE)) };
+        store.client(names, false).map(Box::new).map_err(|error| self.stream.name(error.into()))
+    }
+
+    /// The session that begins now.
+    fn session(&mut self) -> Result<Box<Session>, Broken> {
+        let session = match (&mut self.side, &self.cast.store) {
+            (Side::Initiating(waiting), _) => waiting.take(),
+            (Side::Receiving, Some(store)) => {
+                Some(Box::new(store.server(Listener::Public, self.stream.domains().1.as_ref())))
+            }
+            (Side::Receiving, None) => None,
         };
-        let session = match &self.side {
-            Side::Initiating(names) => store.client(names, false).map_err(|error| self.stream.name(error.into()))?,
-            Side::Receiving => store.server(Listener::Public, self.stream.domains().1.as_ref()),
-        };
-        Ok(Box::new(session))
+        session.ok_or_else(|| self.stream.name(NO_CERTIFICATE))
     }
 
     fn broken(&mut self, cause: Cause) -> Broken {

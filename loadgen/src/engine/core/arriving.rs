@@ -52,7 +52,11 @@ impl Core {
     fn ready(&mut self, id: SocketId) {
         let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.phase == Phase::Negotiating) else { return };
         conn.phase = Phase::Ready;
-        let (origin, since) = (conn.origin, conn.since);
+        let (origin, since, is_resumed) = (conn.origin, conn.since, conn.endpoint.is_resumed());
+        match origin {
+            Origin::Accepted(_) => self.harvest.accepted.count(is_resumed),
+            Origin::Link(_) | Origin::Trial(_) => self.harvest.opened.count(is_resumed),
+        }
         match origin {
             Origin::Accepted(_) => {
                 self.welcomed += 1;

@@ -29,7 +29,7 @@ use super::scene::{Scene, Side};
 use super::shared::{Arrived, Shared};
 use super::stanza::Seen;
 use crate::measure::{HANDOVER, Phase, Recorder, Tracker};
-use crate::outcome::{Counts, Interval};
+use crate::outcome::{Counts, Interval, Sessions};
 
 use conn::Conns;
 use connecting::Trials;
@@ -60,6 +60,8 @@ pub(super) struct Harvest {
     /// In the measured phase.
     pub(super) handshakes: u64,
     pub(super) failed: u64,
+    pub(super) opened: Sessions,
+    pub(super) accepted: Sessions,
     /// Processor time in the measured phase, without that of spinning.
     pub(super) worked: Duration,
     /// Streams that ended although nobody had wished it; the first one's reason.
@@ -173,6 +175,8 @@ impl Core {
                 open: 0,
                 handshakes: 0,
                 failed: 0,
+                opened: Sessions::default(),
+                accepted: Sessions::default(),
                 worked: Duration::ZERO,
                 lost: (0, None),
             },

@@ -16,7 +16,7 @@ fn plan(bytes: u32) -> Plan {
         seed: 1,
         locals: 1,
         remotes: 8,
-        transport: Transport { direct_tls: false, dialback: false, inside_tls: false },
+        transport: Transport { direct_tls: false, dialback: false, inside_tls: false, resumption: false },
         lanes: vec![Lane { from: local, to: remote }, Lane { from: remote, to: local }],
         senders: Vec::new(),
         load: Load::Saturating { window: 1, per_record: 1, stanza: Stanza { kind: StanzaKind::Avatar, bytes } },

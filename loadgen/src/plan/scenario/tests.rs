@@ -304,7 +304,7 @@ fn explanation_of_the_default_fan_out_reads_as_it_should() {
         "stanzas/s = changes/s x contacts = 350 x 100 = 35000",
         "shares of the domains (Zipf): first 22.2 %, first 10 65.1 %, first 100 100.0 %",
         "1 local and 50 remote domains",
-        "50 streams to remote domains, 0 from them: 50 handshakes (STARTTLS, SASL EXTERNAL)",
+        "50 streams to remote domains, 0 from them: 50 handshakes (STARTTLS, SASL EXTERNAL, all full)",
         "p50, p90, p99, p99.9, p99.99, maximum",
         "connecting (at most 60s) + 3s warm-up + 30s measured + draining (at most 5s)",
     ] {
