@@ -57,6 +57,16 @@ impl Run {
         if drawn.len() > 1 { drawn } else { self.main_series().into_iter().collect() }
     }
 
+    /// Name and version of the system, once if the version says the name itself.
+    pub fn system(&self) -> String {
+        let system = &self.outcome.system;
+        if system.version.to_lowercase().contains(&system.name.to_lowercase()) {
+            system.version.clone()
+        } else {
+            format!("{} {}", system.name, system.version).trim_end().to_owned()
+        }
+    }
+
     /// Processor time of the system per stanza that arrived, seconds; `None` where no stanza did or its time is unknown.
     pub fn seconds_per_stanza(&self) -> Option<f64> {
         let (used, arrived) = (self.outcome.processor.system, self.outcome.counts.arrived);

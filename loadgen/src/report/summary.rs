@@ -47,7 +47,7 @@ pub fn summary(record: &Record, width: usize, colour: bool) -> String {
 
 fn heading(run: &Run, width: usize, paint: Paint) -> String {
     let outcome = &run.outcome;
-    let what = format!("{} through {}", outcome.scenario, system(run));
+    let what = format!("{} through {}", outcome.scenario, run.system());
     let how = format!("{} measured, seed {}", units::seconds(outcome.phases.measure), outcome.seed);
     let gap = width.saturating_sub(what.chars().count() + how.chars().count()).max(2);
     let environment = &outcome.environment;
@@ -60,16 +60,6 @@ fn heading(run: &Run, width: usize, paint: Paint) -> String {
         };
     }
     format!("{}{}{}\n{}\n", paint.bold(what), " ".repeat(gap), how, paint.faint(clip(&on, width)))
-}
-
-/// Name and version, once if the version says the name itself.
-pub(super) fn system(run: &Run) -> String {
-    let system = &run.outcome.system;
-    if system.version.to_lowercase().contains(&system.name.to_lowercase()) {
-        system.version.clone()
-    } else {
-        format!("{} {}", system.name, system.version).trim_end().to_owned()
-    }
 }
 
 pub(super) fn list(cores: &[usize]) -> String {

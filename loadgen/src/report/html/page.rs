@@ -8,13 +8,13 @@ use crate::outcome::{Interval, Verdict};
 use crate::report::grid::Grid;
 use crate::report::paint::title;
 use crate::report::run::Run;
-use crate::report::summary::{adds_up, curves, list, mistakes_of, rows, shares, system};
+use crate::report::summary::{adds_up, curves, list, mistakes_of, rows, shares};
 use crate::report::units;
 
 /// The page of a run, with its latency over time from `intervals`.
 pub(in crate::report) fn page(run: &Run, intervals: &[Interval]) -> String {
     let outcome = &run.outcome;
-    let name = format!("{} through {}", outcome.scenario, system(run));
+    let name = format!("{} through {}", outcome.scenario, run.system());
     let measured = units::seconds(outcome.phases.measure);
     let sub = format!("{measured} measured, seed {}, {}, schema {}", outcome.seed, outcome.generator, outcome.schema);
     let mut body = format!("<h1>{}</h1>\n<p class=\"faint\">{}</p>\n", escape(&name), escape(&sub));
@@ -208,7 +208,7 @@ fn environment(run: &Run) -> String {
     let environment = &run.outcome.environment;
     let known = |value: Option<&str>| value.unwrap_or("not told").to_owned();
     let rows = [
-        ("system", system(run)),
+        ("system", run.system()),
         ("kernel", environment.kernel.clone()),
         ("processor", environment.processor.clone()),
         ("cores", environment.cores.to_string()),
