@@ -15,6 +15,7 @@
 
 pub mod bench;
 pub mod cli;
+pub mod compare;
 pub mod engine;
 pub mod measure;
 pub mod outcome;

@@ -5,11 +5,12 @@
 //! | 0 | it did what was asked; a run is valid and kept its objectives |
 //! | 1 | it could not be done; one line on standard error says why |
 //! | 2 | wrong usage: an unknown scenario or system, an impossible rate |
-//! | 3 | a run missed an objective, or lost, doubled or reordered stanzas |
-//! | 4 | a run is invalid: its figures must not be used |
+//! | 3 | a run missed an objective, or lost, doubled or reordered stanzas; in a comparison, a side is worse |
+//! | 4 | a run is invalid: its figures must not be used; in a comparison, a side has no valid run |
 
 mod bench;
 mod bisect;
+mod compare;
 mod explain;
 mod run;
 
@@ -57,6 +58,8 @@ enum Command {
     Bisect(bisect::Options),
     /// Prints what a scenario implies, before it is run
     Explain(explain::Options),
+    /// Compares runs, and says whether one is worse
+    Compare(compare::Options),
 }
 
 /// Does what the command line asks.
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Bench(options) => bench::run(options, &arguments.run),
         Command::Bisect(options) => bisect::run(options, &arguments.run),
         Command::Explain(options) => explain::run(options),
+        Command::Compare(options) => compare::run(options),
     };
     done.unwrap_or_else(|error| {
         eprintln!("loadgen: {error:#}");

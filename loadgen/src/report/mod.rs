@@ -11,18 +11,18 @@
 //! A [`Run`] is an outcome with one merged histogram per phase and series. Percentiles are read from those, by
 //! [`crate::measure::figure`], and are never averaged.
 
-mod curve;
+pub(crate) mod curve;
 mod files;
-mod grid;
+pub(crate) mod grid;
 mod hgrm;
 mod hlog;
-mod html;
+pub(crate) mod html;
 mod paint;
-mod plot;
+pub(crate) mod plot;
 mod progress;
 mod quantity;
 mod result;
-mod run;
+pub(crate) mod run;
 mod scale;
 mod summary;
 pub mod table;
@@ -41,4 +41,4 @@ pub use units::Unit;
 #[cfg(test)]
 mod foreign;
 #[cfg(test)]
-mod made_up;
+pub(crate) mod made_up;

@@ -17,7 +17,7 @@ use crate::report::units;
 const BARS: usize = 72;
 
 /// Percentile curves over one another; dotted where the samples do not suffice. Empty if there is nothing to draw.
-pub(super) fn percentile_chart(curves: &[Curve]) -> String {
+pub(crate) fn percentile_chart(curves: &[Curve]) -> String {
     let Some((x, y)) = axes(curves) else { return String::new() };
     let show_x = |quantile: f64| if quantile == 0.0 { "min".to_owned() } else { percent(quantile) };
     let mut chart = Chart::new("latency by percentile", 380.0, (x, show_x), (y, units::mark));

@@ -5,6 +5,7 @@ mod chart;
 mod charts;
 mod page;
 
+pub(crate) use charts::percentile_chart;
 pub(super) use page::page;
 
 /// Style of every page: light or dark as the reader's system says.
