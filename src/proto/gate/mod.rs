@@ -163,7 +163,7 @@ pub struct Gate {
 
     outputs: VecDeque<Output>,
     dirty: VecDeque<ConnId>,
-    /// Emptied buffers of outboxes, for the next that fill.
+    /// Emptied buffers of outboxes and of unfinished elements, for the next that fill.
     spare: Vec<Vec<u8>>,
     envelopes: Vec<Envelope>,
 
@@ -287,12 +287,17 @@ impl Gate {
         out.received_at.clear();
         let Some(conn) = self.conns.get_mut(id) else { return out };
         let emptied = core::mem::replace(&mut out.bytes, conn.outbox.take(&mut out.received_at));
-        if self.spare.len() < SPARE_BUFFERS && (1..=SPARE_BYTES).contains(&emptied.capacity()) {
-            debug_assert!(emptied.is_empty(), "what is given for reuse is empty");
-            self.spare.push(emptied);
-        }
+        self.recycle(emptied);
         self.unblock_feeders(id);
         out
+    }
+
+    /// Keeps a buffer for later, if it is worth it.
+    fn recycle(&mut self, mut buffer: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS && (1..=SPARE_BYTES).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
     }
 
     /// When [`Input::Timer`] is due.

@@ -25,18 +25,27 @@ impl Gate {
         let mut kept = core::mem::take(&mut conn.unread);
         if kept.is_empty() {
             let used = self.consume(id, bytes, now);
-            if let Some(conn) = self.conns.get_mut(id) {
-                conn.unread = bytes[used..].to_vec();
-            }
+            self.keep(id, &bytes[used..]);
         } else {
             kept.extend_from_slice(bytes);
             let used = self.consume(id, &kept, now);
-            if let Some(conn) = self.conns.get_mut(id) {
-                kept.drain(..used);
+            kept.drain(..used);
+            match self.conns.get_mut(id) {
+                Some(conn) if !kept.is_empty() => conn.unread = kept,
                 // An idle stream owns no buffer.
-                conn.unread = if kept.is_empty() { Vec::new() } else { kept };
+                _ => self.recycle(kept),
             }
         }
+    }
+
+    /// Keeps the beginning of an element until its rest comes.
+    fn keep(&mut self, id: ConnId, bytes: &[u8]) {
+        let Some(conn) = self.conns.get_mut(id).filter(|_| !bytes.is_empty()) else { return };
+        // Who has proven nothing takes no more memory than it has sent.
+        if !conn.proven.is_empty() {
+            conn.unread = self.spare.pop().unwrap_or_default();
+        }
+        conn.unread.extend_from_slice(bytes);
     }
 
     /// Steps through `input` and returns how much of it is done with.

@@ -205,7 +205,9 @@ impl Scanner {
             Ok(end) => {
                 let s = &s[..end];
                 check_characters::<F>(s).map_err(|at| broken(Rule::NotWellFormed, start + at))?;
-                self.saved = None;
+                if let Some(saved) = self.saved.take() {
+                    scratch.take_back(saved);
+                }
                 self.phase = Phase::Content;
                 let element = root::element(s, scratch, start);
                 scratch.trim();
@@ -220,7 +222,7 @@ impl Scanner {
     fn restore(&mut self, scratch: &mut Scratch) -> bool {
         match &mut self.saved {
             Some(saved) => {
-                core::mem::swap(scratch, saved);
+                scratch.exchange(saved);
                 true
             }
             None => {

@@ -31,8 +31,14 @@ pub struct Scratch {
     pub(super) inherited: u64,
     /// Where to go on.
     pub(super) resume: Resume,
+    /// For states to be saved: what was saved and is needed no more.
+    #[expect(clippy::vec_box, reason = "scanners own their saved states by the box, which shall not be made anew")]
+    spare: Vec<Box<Self>>,
 }
 
+/// States kept for others to be saved in, and the longest stack (entries) of one.
+const SPARE_STATES: usize = 8;
+const SPARE_ENTRIES: usize = 64;
 /// Capacity (entries) above which a stack is given back after the element that needed it.
 const KEPT_ENTRIES: usize = 1024;
 
@@ -49,22 +55,39 @@ impl Scratch {
         self.inherited = 0;
     }
 
-    /// Moves the state of an unfinished element to `saved`: exactly sized at first, later without copying, so that
-    /// input that comes byte by byte costs nothing more.
+    /// Moves the state of an unfinished element to `saved`: copied at first, later only exchanged, so that input that
+    /// comes byte by byte costs nothing more.
     #[cold]
     pub(super) fn save(&mut self, saved: &mut Option<Box<Self>>) {
         if let Some(place) = saved {
-            core::mem::swap(self, place);
-            return;
+            return self.exchange(place);
         }
-        let state = Self {
-            open: self.open.as_slice().into(),
-            bindings: self.bindings.as_slice().into(),
-            attributes: self.attributes.as_slice().into(),
-            ..*self
-        };
-        *saved = Some(Box::new(state));
+        let mut place = self.spare.pop().unwrap_or_default();
+        let mut stacks = core::mem::take(&mut *place);
+        stacks.open.extend_from_slice(&self.open);
+        stacks.bindings.extend_from_slice(&self.bindings);
+        stacks.attributes.extend_from_slice(&self.attributes);
+        let Self { open, bindings, attributes, spare, .. } = stacks;
+        *place = Self { open, bindings, attributes, spare, ..*self };
+        *saved = Some(place);
         self.trim();
+    }
+
+    /// Exchanges this state for a saved one.
+    #[cold]
+    pub(super) fn exchange(&mut self, saved: &mut Self) {
+        core::mem::swap(self, saved);
+        core::mem::swap(&mut self.spare, &mut saved.spare);
+    }
+
+    /// Takes back the place of a state that is needed no more.
+    #[cold]
+    pub(super) fn take_back(&mut self, mut saved: Box<Self>) {
+        let longest = saved.open.capacity().max(saved.bindings.capacity()).max(saved.attributes.capacity());
+        if self.spare.len() < SPARE_STATES && longest <= SPARE_ENTRIES {
+            saved.begin(Limits::default());
+            self.spare.push(saved);
+        }
     }
 
     /// Gives back what an unusual element made grow.

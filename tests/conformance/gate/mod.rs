@@ -2,6 +2,7 @@
 
 mod town;
 
+mod allocations;
 mod rfc6120_s11;
 mod rfc6120_s4;
 mod rfc6120_s5;
