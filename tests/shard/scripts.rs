@@ -118,3 +118,16 @@ pub(crate) fn encrypted(public: SocketAddr, tls: &Store, from: &str) -> Peer {
     peer.tls_to(tls, from, INSIDE);
     peer
 }
+
+/// A public stream that SASL EXTERNAL has proven.
+pub(crate) fn authenticated(world: &World, from: &str) -> Peer {
+    let mut peer = encrypted(world.public, &world.tls, from);
+    peer.say(&header(from, INSIDE));
+    peer.expect("</stream:features>");
+    peer.say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>");
+    peer.expect("<success");
+    peer.expect(">");
+    peer.say(&header(from, INSIDE));
+    peer.expect("</stream:features>");
+    peer
+}
