@@ -1,7 +1,7 @@
 //! A comparison as a page of HTML.
 
-use super::Comparison;
 use super::remark::Remark;
+use super::{Comparison, Judgement};
 use crate::report::html::{document, escape, percentile_chart, section};
 
 impl Comparison {
@@ -13,7 +13,12 @@ impl Comparison {
         body += &box_of(" bad", self.remarks.iter().filter(|remark| !matches!(remark, Remark::Doubt(_))));
         body += &box_of(" doubt", self.remarks.iter().filter(|remark| matches!(remark, Remark::Doubt(_))));
         let conclusions: String = self.conclusions().iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
-        body += &format!("<div class=\"verdict\"><ul>{conclusions}</ul></div>\n");
+        let class = match self.judgement() {
+            Judgement::NotWorse => "",
+            Judgement::Worse => " bad",
+            Judgement::DifferentLoads | Judgement::Invalid => " doubt",
+        };
+        body += &format!("<div class=\"verdict{class}\"><ul>{conclusions}</ul></div>\n");
         let chart = percentile_chart(&self.curves());
         if !chart.is_empty() {
             let caption = escape(&self.plot_caption());

@@ -1,6 +1,6 @@
 //! What to know before reading a comparison: what was not the same, and which runs do not count.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::side::{Repeat, Side};
 use crate::outcome::Outcome;
@@ -103,28 +103,59 @@ fn list(values: &BTreeSet<String>) -> String {
     values.iter().cloned().collect::<Vec<_>>().join(", ")
 }
 
-/// What the runs of a side say of themselves, the same words once.
+/// What the runs of a side say of themselves. Words that differ in numbers only are said once, as the first run says them.
 fn about_runs(side: &Side) -> Vec<Remark> {
-    let mut said: BTreeMap<(u8, String), Vec<usize>> = BTreeMap::new();
-    for (number, repeat) in side.repeats.iter().enumerate() {
+    let mut said: Vec<Said> = Vec::new();
+    for (at, repeat) in side.repeats.iter().enumerate() {
         for (rank, words) in own_words(repeat) {
-            said.entry((rank, words)).or_default().push(number + 1);
+            match said.iter_mut().find(|one| one.rank == rank && gist(&one.words) == gist(&words)) {
+                Some(one) => {
+                    one.same &= one.words == words;
+                    one.runs.push(at);
+                }
+                None => said.push(Said { rank, words, same: true, runs: vec![at] }),
+            }
         }
     }
-    let who = |numbers: &[usize]| match (side.repeats.len(), numbers) {
-        (1, _) => side.letter.to_string(),
-        (all, numbers) if numbers.len() == all => format!("{}, all runs", side.letter),
-        (_, [one]) => format!("{}, run {one} ({})", side.letter, side.repeats[*one - 1].path.display()),
-        (_, several) => {
-            let several: Vec<String> = several.iter().map(usize::to_string).collect();
-            format!("{}, runs {}", side.letter, several.join(", "))
-        }
+    said.sort_by_key(|one| one.rank);
+    said.iter().map(|one| one.remark(side)).collect()
+}
+
+/// Words of one run or of several.
+struct Said {
+    rank: u8,
+    words: String,
+    /// All runs said it with the same numbers.
+    same: bool,
+    /// Indices of the runs.
+    runs: Vec<usize>,
+}
+
+impl Said {
+    fn remark(&self, side: &Side) -> Remark {
+        let letter = side.letter;
+        let who = match (side.repeats.len(), self.runs.as_slice()) {
+            (1, _) => letter.to_string(),
+            (all, runs) if runs.len() == all => format!("{letter}, all runs"),
+            (_, [run]) => format!("{letter}, run {} ({})", run + 1, side.repeats[*run].path.display()),
+            (_, runs) => {
+                let numbers: Vec<String> = runs.iter().map(|run| (run + 1).to_string()).collect();
+                format!("{letter}, runs {}", numbers.join(", "))
+            }
+        };
+        let like = if self.same { "" } else { "; the others alike" };
+        let text = format!("{who}: {}{like}", self.words);
+        if self.rank == 0 { Remark::Invalid(text) } else { Remark::Doubt(text) }
+    }
+}
+
+/// Words without numbers and their units.
+fn gist(words: &str) -> Vec<&str> {
+    const UNITS: [&str; 5] = ["ns", "µs", "ms", "s", "%"];
+    let is_word = |word: &&str| {
+        !word.contains(|c: char| c.is_ascii_digit()) && !UNITS.contains(&word.trim_end_matches([',', ')']))
     };
-    let remark = |((rank, words), numbers): ((u8, String), Vec<usize>)| {
-        let text = format!("{}: {words}", who(&numbers));
-        if rank == 0 { Remark::Invalid(text) } else { Remark::Doubt(text) }
-    };
-    said.into_iter().map(remark).collect()
+    words.split_whitespace().filter(is_word).collect()
 }
 
 /// Verdicts of a run: rank 0 if it makes the run invalid.

@@ -119,6 +119,16 @@ fn invalid_run_is_named_and_left_out() {
 }
 
 #[test]
+fn words_that_differ_in_numbers_only_are_said_once() {
+    let busy =
+        |at: usize, outcome: &mut Outcome| outcome.verdict.doubts.push(format!("others used {at} % of the cores"));
+    let comparison = Comparison::of(vec![side(0, 0..3, 1.0, busy), side(1, 0..3, 1.0, unchanged)]);
+    let text = text(&comparison);
+    assert!(text.contains("! A, all runs: others used 0 % of the cores; the others alike\n"), "{text}");
+    assert_eq!(text.matches("of the cores").count(), 1, "{text}");
+}
+
+#[test]
 fn curves_are_overlaid_and_no_line_is_too_wide() {
     let comparison = Comparison::of(vec![side(0, 0..5, 1.0, unchanged), side(1, 0..5, 3.0, unchanged)]);
     let text = text(&comparison);
