@@ -58,12 +58,19 @@ struct Answer<'a> {
 
 /// Searches, prints the latency by load, writes `bisect.json` and the files of each run.
 pub(super) fn run(options: &Options, place: &run::Options) -> anyhow::Result<ExitCode> {
-    let (bisect, unit) = options.check()?;
+    let (bisect, scenario, unit) = options.check()?;
     let system = place.one_system()?;
     let (rig, stop) = (place.rig(&[system])?, super::stop_flag()?);
     let _precedence = priority::favour_self();
-    let mut search =
-        Search { options, rig: &rig, system, stop: &stop, directory: place.directory("bisect"), points: Vec::new() };
+    let mut search = Search {
+        options,
+        rig: &rig,
+        system,
+        stop: &stop,
+        directory: place.directory("bisect"),
+        scenario,
+        points: Vec::new(),
+    };
     println!("{:>14}{:>12}{:>12}{:>12}", unit, "p50", "p99", "p99.9");
     let found = bisect.search(|rate| search.run(rate))?;
     search.write(&found, unit)?;
@@ -73,20 +80,22 @@ pub(super) fn run(options: &Options, place: &run::Options) -> anyhow::Result<Exi
 }
 
 impl Options {
-    /// What to search; the unit of the rate.
-    fn check(&self) -> anyhow::Result<(Bisect, &'static str)> {
-        let plan = self.scenario.plan()?;
-        let unit = self.scenario.rate_unit().ok_or(Usage::NoRate(plan.scenario))?;
-        if plan.slo.p99.is_none() && plan.slo.p999.is_none() {
-            return Err(Usage::NoObjective.into());
-        }
+    /// What to search; the name of the scenario, and the unit of its rate.
+    fn check(&self) -> anyhow::Result<(Bisect, &'static str, &'static str)> {
+        let unit = self.scenario.rate_unit().ok_or(Usage::NoRate)?;
         if !(self.least > 0.0 && self.least <= self.most && self.most.is_finite()) {
             return Err(Usage::Bounds("--least must be more than 0, and --most no less than that").into());
         }
         if !(0.001..=1.0).contains(&self.resolution) {
             return Err(Usage::Bounds("--resolution must be 0.001 to 1").into());
         }
-        Ok((Bisect { least: self.least, most: self.most, resolution: self.resolution }, unit))
+        let mut slowest = self.scenario.clone();
+        slowest.set_rate(self.least);
+        let plan = slowest.plan()?;
+        if plan.slo.p99.is_none() && plan.slo.p999.is_none() {
+            return Err(Usage::NoObjective.into());
+        }
+        Ok((Bisect { least: self.least, most: self.most, resolution: self.resolution }, plan.scenario, unit))
     }
 }
 
@@ -97,6 +106,8 @@ struct Search<'a> {
     system: System,
     stop: &'a AtomicBool,
     directory: PathBuf,
+    /// As on the command line.
+    scenario: &'static str,
     points: Vec<Point>,
 }
 
@@ -123,7 +134,7 @@ impl Search<'_> {
 
     fn write(&self, found: &Found, unit: &str) -> anyhow::Result<()> {
         let answer = Answer {
-            scenario: self.options.scenario.plan()?.scenario,
+            scenario: self.scenario,
             system: self.system.name(),
             unit,
             kept: found.kept,

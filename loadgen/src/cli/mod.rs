@@ -90,8 +90,8 @@ enum Usage {
     NobodyCan(String, String),
     #[error("a search needs an objective: --slo-p99 or --slo-p999")]
     NoObjective,
-    #[error("{0} has no rate to search")]
-    NoRate(&'static str),
+    #[error("this scenario has no rate to search")]
+    NoRate,
     #[error("{0}")]
     Bounds(&'static str),
 }

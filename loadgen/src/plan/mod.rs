@@ -20,6 +20,7 @@ mod chance;
 mod crowd;
 mod draft;
 mod explain;
+mod objective;
 mod options;
 mod problem;
 pub mod scenario;

@@ -16,7 +16,7 @@ pub mod mixed;
 pub mod streams;
 pub mod stress;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// A scenario with its options, as on the command line.
 #[derive(Clone, Debug, Subcommand, Serialize)]
@@ -56,6 +56,12 @@ impl Scenario {
     /// # Errors
     /// [`Problem`]: the options contradict each other, or lead nowhere.
     pub fn plan(&self) -> Result<Plan, Problem> {
+        let plan = self.draft()?;
+        plan.check_objective()?;
+        Ok(plan)
+    }
+
+    fn draft(&self) -> Result<Plan, Problem> {
         match self {
             Self::Fanout(options) => options.plan(),
             Self::IetfBasic(options) => options.plan(&ietf::BASIC),

@@ -14,7 +14,7 @@ struct Line {
     scenario: Scenario,
 }
 
-fn scenario(line: &str) -> Scenario {
+pub(in crate::plan) fn scenario(line: &str) -> Scenario {
     Line::try_parse_from(std::iter::once("loadgen").chain(line.split(' '))).unwrap().scenario
 }
 
