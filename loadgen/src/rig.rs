@@ -13,6 +13,7 @@ use crate::measure::{Hiccup, merge};
 use crate::outcome::{Environment, Outcome, Record, SCHEMA, SystemRecord};
 use crate::plan::Plan;
 use crate::report::Progress;
+use crate::systems::attach::Attach;
 use crate::systems::scratch::Scratch;
 use crate::systems::{self, Programs, Setting, System, Under};
 
@@ -75,6 +76,8 @@ pub struct Rig {
     pub programs: Programs,
     /// Configurations and logs of systems stay there.
     pub keep: bool,
+    /// A ringgate that runs already, instead of one to start.
+    pub attach: Option<Attach>,
     /// The command line that repeats a run.
     pub command: Vec<String>,
 }
@@ -91,9 +94,9 @@ impl Rig {
         progress: &mut Progress,
         stop: &AtomicBool,
     ) -> anyhow::Result<Record> {
-        let stage = Stage::set(plan, &self.cores.engine, Ground::new(system)?)?;
         let scratch = Scratch::new(self.keep)?;
-        let watched = Watched { under: self.start(&stage, system, &scratch)?, cores: self.cores.all() };
+        let (stage, under) = self.set(plan, system, &scratch, stop)?;
+        let watched = Watched::new(under, &self.cores);
         let length = plan.phases.connect + plan.phases.warm_up + plan.phases.measure;
         let hiccup = Hiccup::start(self.cores.engine.first().copied(), Instant::now(), length)?;
         let measured = play(&stage, &watched, progress, stop);
@@ -102,6 +105,20 @@ impl Rig {
         let mut measured = measured?;
         measured.intervals = merge([measured.intervals, hiccup.finish(measured.phases)]);
         Ok(self.record(plan, &watched, measured))
+    }
+
+    /// The stage, and on it the system: started, or as it runs already.
+    fn set(&self, plan: &Plan, system: System, scratch: &Scratch, stop: &AtomicBool) -> anyhow::Result<(Stage, Under)> {
+        let Some(attach) = &self.attach else {
+            let stage = Stage::set(plan, &self.cores.engine, Ground::new(system)?)?;
+            let under = self.start(&stage, system, scratch)?;
+            return Ok((stage, under));
+        };
+        let site = attach.site(plan, &self.cores.system, &self.cores.engine, scratch)?;
+        // Before ringgate: it may look for everyone as soon as it runs.
+        let stage = Stage::set(plan, &self.cores.engine, site.ground()?)?;
+        let under = attach.find(&site, stop)?;
+        Ok((stage, under))
     }
 
     fn start(&self, stage: &Stage, system: System, scratch: &Scratch) -> anyhow::Result<Under> {
@@ -127,13 +144,14 @@ impl Rig {
             intervals: &measured.intervals,
             phases: measured.phases,
             processor: measured.processor,
-            system_cores: self.cores.system.len(),
-            cores: watched.cores.len(),
+            system_cores: watched.cores.system.len(),
+            cores: watched.cores.all().len(),
             streams: measured.streams,
             interrupted: measured.interrupted,
         });
         verdict.is_generators_limit &= measured.invalid.is_empty();
         verdict.invalid.extend(measured.invalid);
+        verdict.doubts.extend(watched.doubts());
         let outcome = Outcome {
             schema: SCHEMA,
             generator: crate::VERSION.to_owned(),
@@ -143,7 +161,7 @@ impl Rig {
             seed: plan.seed,
             options: plan.options.clone(),
             system: SystemRecord { name: watched.under.name.clone(), version: watched.under.version.clone() },
-            environment: Environment::of_this_machine(&self.cores.system, &self.cores.engine),
+            environment: Environment::of_this_machine(&watched.cores.system, &watched.cores.engine),
             phases: measured.phases,
             counts: measured.counts,
             stressed: measured.stressed,
@@ -155,10 +173,31 @@ impl Rig {
     }
 }
 
-/// A system under test, and the cores to look at.
+/// A system under test, and the cores as they are: one that runs already chose its own.
 struct Watched {
     under: Under,
-    cores: Vec<usize>,
+    cores: Cores,
+    /// Each once.
+    all: Vec<usize>,
+}
+
+impl Watched {
+    fn new(under: Under, chosen: &Cores) -> Self {
+        let system = under.own_cores().unwrap_or_else(|| chosen.system.clone());
+        let cores = Cores { system, engine: chosen.engine.clone() };
+        Self { under, all: cores.all(), cores }
+    }
+
+    /// What to know of figures of a system that loadgen did not start.
+    fn doubts(&self) -> Vec<String> {
+        let Some(system) = self.under.own_cores() else { return Vec::new() };
+        let mut doubts =
+            vec!["the system ran already: its cores, priority and past are not loadgen's choice".to_owned()];
+        if system.iter().any(|core| self.cores.engine.contains(core)) {
+            doubts.push("the system may run on the cores of the engine".to_owned());
+        }
+        doubts
+    }
 }
 
 impl SystemWatch for Watched {
@@ -171,7 +210,7 @@ impl SystemWatch for Watched {
     }
 
     fn cores(&self) -> &[usize] {
-        &self.cores
+        &self.all
     }
 }
 

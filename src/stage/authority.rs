@@ -21,12 +21,23 @@ impl Authority {
     /// The cryptographic library could not.
     pub fn new() -> anyhow::Result<Self> {
         let key = KeyPair::generate().context("a key for the authority")?;
-        let mut params = CertificateParams::default();
-        expire(&mut params);
-        params.distinguished_name.push(DnType::CommonName, "ringgate stage");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let params = params();
         let certificate = params.self_signed(&key).context("the authority")?.pem();
         Ok(Self { issuer: Issuer::new(params, key), certificate })
+    }
+
+    /// An authority as it was before: [`Self::root_pem`] and [`Self::key_pem`].
+    ///
+    /// # Errors
+    /// The key is none. That both belong together is not looked at; if they do not, nobody trusts what it signs.
+    pub fn restore(certificate: String, key: &str) -> anyhow::Result<Self> {
+        let key = KeyPair::from_pem(key).context("the authority's key")?;
+        Ok(Self { issuer: Issuer::new(params(), key), certificate })
+    }
+
+    /// Its private key, as PEM, for [`Self::restore`].
+    pub fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
     }
 
     /// The certificate itself, as PEM: what everyone on the stage trusts.
@@ -71,6 +82,14 @@ impl Authority {
         let identities = domains.iter().map(|domain| self.identity(std::slice::from_ref(domain)));
         Ok(Store::load(identities.collect::<anyhow::Result<_>>()?, self.roots(), None)?)
     }
+}
+
+fn params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    expire(&mut params);
+    params.distinguished_name.push(DnType::CommonName, "ringgate stage");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
 }
 
 /// Sets when a certificate expires. COMPAT: ejabberd 23.01: sets a timer for it, which Erlang refuses beyond 292 years;

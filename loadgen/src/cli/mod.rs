@@ -64,7 +64,15 @@ enum Command {
 
 /// Does what the command line asks.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() => {
+            eprintln!("loadgen: {}", in_one_line(&error.to_string()));
+            return ExitCode::from(USAGE);
+        }
+        // Help, or the version.
+        Err(shown) => shown.exit(),
+    };
     let done = match &arguments.command {
         Command::Run(scenario) => run::run(scenario, &arguments.run),
         Command::Bench(options) => bench::run(options, &arguments.run),
@@ -77,6 +85,14 @@ pub fn main() -> ExitCode {
         let is_usage = error.is::<crate::plan::Problem>() || error.is::<Usage>();
         ExitCode::from(if is_usage { USAGE } else { FAILURE })
     })
+}
+
+/// What the parser of arguments says, without the usage that follows it.
+fn in_one_line(message: &str) -> String {
+    let lines = message.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let said: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
+    let text = said.join(" ").replace(" tip: ", "; ");
+    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
 }
 
 /// Options that contradict each other.
@@ -92,6 +108,10 @@ enum Usage {
     NoObjective,
     #[error("this scenario has no rate to search")]
     NoRate,
+    #[error("--attach is for one ringgate that runs already; it goes with no other --system and no --ringgate")]
+    AttachedToOthers,
+    #[error("--pid says which process --attach is about")]
+    PidWithoutAttach,
     #[error("{0}")]
     Bounds(&'static str),
 }

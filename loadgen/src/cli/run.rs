@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
 use super::Usage;
-use crate::plan::Scenario;
+use crate::plan::{Scenario, duration};
 use crate::report::{self, Progress, Terminal};
 use crate::rig::{Cores, Rig};
+use crate::systems::attach::Attach;
 use crate::systems::{Programs, System, priority};
 
 /// Where and on what to run.
@@ -30,6 +31,15 @@ pub(super) struct Options {
     /// Another build of ringgate than the one that is part of loadgen
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) ringgate: Option<PathBuf>,
+    /// A ringgate that runs already, by the directory of its configuration, which is made if it is not there
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) attach: Option<PathBuf>,
+    /// Until such a ringgate listens, at most
+    #[arg(long, global = true, default_value = "60s", value_parser = duration, value_name = "TIME")]
+    pub(super) attach_wait: Duration,
+    /// Its process, if that cannot be told from its ports
+    #[arg(long, global = true, value_name = "N")]
+    pub(super) pid: Option<u32>,
     /// Install what a system needs: Debian's packages as root, crates for this user
     #[arg(long, global = true)]
     pub(super) install: bool,
@@ -58,7 +68,19 @@ impl Options {
         }
         let cores = Cores::choose(&self.system_cores, &self.engine_cores)?;
         let programs = Programs { own: None, ringgate: self.ringgate.clone() };
-        Ok(Rig { cores, programs, keep: self.keep, command: std::env::args().collect() })
+        let attach = self.attach(systems)?;
+        Ok(Rig { cores, programs, keep: self.keep, attach, command: std::env::args().collect() })
+    }
+
+    fn attach(&self, systems: &[System]) -> Result<Option<Attach>, Usage> {
+        match &self.attach {
+            None if self.pid.is_some() => Err(Usage::PidWithoutAttach),
+            None => Ok(None),
+            Some(_) if systems != [System::Ringgate] || self.ringgate.is_some() => Err(Usage::AttachedToOthers),
+            Some(directory) => {
+                Ok(Some(Attach { directory: directory.clone(), patience: self.attach_wait, pid: self.pid }))
+            }
+        }
     }
 
     /// The directory for what is named `what`.

@@ -26,4 +26,5 @@ mod stanza;
 pub use ground::Ground;
 pub use live::{Glimpse, Live};
 pub use run::{Measured, SystemWatch};
+pub use scene::Places;
 pub use stage::Stage;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ringgate::stage::endpoint::{Call, Cast, Proof, Reception, Tls};
 use ringgate_proto::address::Domain;
+use serde::{Deserialize, Serialize};
 
 use super::stanza::Book;
 use crate::plan::{Lane, Party, Plan};
@@ -21,10 +22,12 @@ pub(super) enum Side {
 }
 
 /// Addresses of one core's listeners.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Places {
-    pub(super) remote: SocketAddr,
-    pub(super) backend: SocketAddr,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Places {
+    /// That of the remote domains.
+    pub remote: SocketAddr,
+    /// That of the local domains' backends.
+    pub backend: SocketAddr,
 }
 
 /// A stream that the engine opens before the load.

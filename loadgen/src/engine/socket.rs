@@ -9,14 +9,16 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Connections that wait for accept: a storm of them must not be slowed down by its target's players.
 const BACKLOG: i32 = 4_096;
 
-/// A listener on loopback, on a port that was free, and its address.
+/// A listener, and its address; on loopback and a port that was free, unless an address of IPv4 is asked for.
 ///
 /// # Errors
-/// No descriptor or no port is left.
-pub(super) fn listener() -> io::Result<(OwnedFd, SocketAddr)> {
+/// No descriptor or no port is left, or somebody listens there.
+pub(super) fn listener(address: Option<SocketAddr>) -> io::Result<(OwnedFd, SocketAddr)> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
-    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+    // Connections of an earlier run may still be remembered there.
+    socket.set_reuse_address(address.is_some())?;
+    socket.bind(&address.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).into())?;
     socket.listen(BACKLOG)?;
     let address = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
     Ok((socket.into(), address))

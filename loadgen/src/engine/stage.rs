@@ -36,9 +36,13 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    fn bind() -> std::io::Result<Self> {
-        let (remote, remote_place) = socket::listener()?;
-        let (backend, backend_place) = socket::listener()?;
+    fn bind(places: Option<&Places>) -> anyhow::Result<Self> {
+        let listener = |asked: Option<SocketAddr>| {
+            let place = asked.map_or_else(|| "a listener".to_owned(), |address| address.to_string());
+            socket::listener(asked).context(place)
+        };
+        let (remote, remote_place) = listener(places.map(|places| places.remote))?;
+        let (backend, backend_place) = listener(places.map(|places| places.backend))?;
         Ok(Self { places: Places { remote: remote_place, backend: backend_place }, remote, backend })
     }
 }
@@ -53,12 +57,13 @@ impl Stage {
         ensure!(!engine_cores.is_empty(), "the engine has no core");
         // Ten thousand streams need as many descriptors; without the right to more, the hard limit has to do.
         ringgate::ring::process::raise_open_files().context("the limit of open files")?;
-        let seats: Vec<Seat> =
-            engine_cores.iter().map(|_| Seat::bind()).collect::<Result<_, _>>().context("listeners")?;
-        let Ground { authority, dns, targets } = ground;
+        let Ground { authority, dns, targets, places: known } = ground;
+        let seats = (0..engine_cores.len()).map(|core| Seat::bind(known.get(core)));
+        let seats: Vec<Seat> = seats.collect::<Result<_, _>>()?;
         let store = authority.store(&everyone(plan)).context("certificates")?;
         let store = if plan.transport.resumption { store } else { store.without_resumption() };
-        let zone = Zone::serve_at(dns, targets, places(plan, &seats)).context("the DNS server")?;
+        let zone =
+            Zone::serve_at(dns, targets, places(plan, &seats)).with_context(|| format!("the DNS server on {dns}"))?;
         Ok(Self { plan: plan.clone(), cores: engine_cores.to_vec(), seats, authority, store, zone })
     }
 

@@ -9,6 +9,7 @@ use crate::measure::{Mode, Series};
 
 pub use bisect::Bisect;
 pub use explain::Tally;
+pub(crate) use options::duration;
 pub use options::{Basics, Direction, defaults};
 pub use problem::Problem;
 pub use scenario::Scenario;

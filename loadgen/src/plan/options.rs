@@ -100,7 +100,7 @@ pub fn defaults<T: Args + FromArgMatches>() -> T {
 ///
 /// # Errors
 /// What would be readable.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let unit = text.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
     let seconds = match unit {
         "us" => 1e-6,

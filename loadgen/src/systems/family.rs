@@ -12,6 +12,11 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// The process of this number, if there is one.
+    pub(super) fn find(pid: u32) -> Option<Self> {
+        Line::read(pid).filter(|line| !line.has_ended).map(|line| Self { pid, started: line.started })
+    }
+
     /// Whether it is still there, and not only waits to be reaped.
     pub(super) fn lives(self) -> bool {
         Line::read(self.pid).is_some_and(|line| line.started == self.started && !line.has_ended)

@@ -17,10 +17,12 @@ use ringgate_proto::address::Domain;
 use crate::engine::SystemWatch;
 use crate::measure::processor;
 use crate::plan::Transport;
+use attach::Attached;
 use install::Need;
 use process::Process;
 use scratch::{Folder, Scratch};
 
+pub mod attach;
 mod direct;
 mod ejabberd;
 mod family;
@@ -176,12 +178,15 @@ pub struct Under {
     /// How the engine reaches it.
     pub attachment: Attachment,
     processes: Vec<Process>,
+    /// What runs already, instead of processes of ours.
+    attached: Option<Attached>,
 }
 
 impl Under {
     /// Its processes, now.
     pub fn pids(&self) -> Vec<u32> {
-        self.processes.iter().flat_map(Process::pids).collect()
+        let own = self.processes.iter().flat_map(Process::pids);
+        own.chain(self.attached.iter().flat_map(Attached::pids)).collect()
     }
 
     /// Whether it still runs.
@@ -189,7 +194,13 @@ impl Under {
     /// # Errors
     /// A process of it has ended; with the last lines of its log.
     pub fn check(&self) -> anyhow::Result<()> {
-        self.processes.iter().try_for_each(Process::check)
+        self.processes.iter().try_for_each(Process::check)?;
+        self.attached.iter().try_for_each(Attached::check)
+    }
+
+    /// The cores that it works on, if it chose them itself.
+    pub fn own_cores(&self) -> Option<Vec<usize>> {
+        self.attached.as_ref().map(Attached::cores)
     }
 
     /// Ends it and waits until it is gone, as dropping it does.

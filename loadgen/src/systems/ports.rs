@@ -15,6 +15,15 @@ const FIRST: u16 = 10_000;
 /// # Errors
 /// There are none left.
 pub fn free<const N: usize>() -> anyhow::Result<[SocketAddr; N]> {
+    let addresses = several(N)?;
+    Ok(std::array::from_fn(|index| addresses[index]))
+}
+
+/// As [`free`], so many.
+///
+/// # Errors
+/// There are none left.
+pub(super) fn several(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
     let end = first_of_connections().max(FIRST + 1_000);
     let mut held = Vec::new();
     for _ in 0..10_000 {
@@ -26,12 +35,8 @@ pub fn free<const N: usize>() -> anyhow::Result<[SocketAddr; N]> {
             continue;
         }
         held.extend(TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
-        if held.len() == N {
-            let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
-            for (address, listener) in addresses.iter_mut().zip(&held) {
-                *address = listener.local_addr()?;
-            }
-            return Ok(addresses);
+        if held.len() == count {
+            return Ok(held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?);
         }
     }
     bail!("no free ports between {FIRST} and {end}")

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use ringgate_proto::limits;
+use serde::{Deserialize, Serialize};
 
 use super::process::{Launch, open_files, version};
 use super::scratch::Folder;
@@ -25,11 +26,22 @@ pub fn be_ringgate() -> Option<ExitCode> {
 }
 
 /// Where it listens.
-#[derive(Clone, Copy, Debug)]
-struct Ports {
-    public: SocketAddr,
-    public_direct_tls: SocketAddr,
-    internal: SocketAddr,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ports {
+    pub(super) public: SocketAddr,
+    pub(super) public_direct_tls: SocketAddr,
+    pub(super) internal: SocketAddr,
+}
+
+impl Ports {
+    pub(super) fn all(self) -> [SocketAddr; 3] {
+        [self.public, self.public_direct_tls, self.internal]
+    }
+
+    pub(super) fn attachment(self) -> Attachment {
+        let Self { public, public_direct_tls, internal } = self;
+        Attachment::Proxy { public, public_direct_tls, internal }
+    }
 }
 
 /// Starts it with one shard per core.
@@ -40,17 +52,25 @@ pub(super) fn start(setting: &Setting<'_>, folder: &Folder) -> anyhow::Result<Un
     let (program, leading) = program(setting)?;
     let [public, public_direct_tls, internal] = ports::free()?;
     let ports = Ports { public, public_direct_tls, internal };
-    let certificates = setting.write_certificates(folder)?;
-    let file = folder.write("ringgate.toml", &configuration(setting, &certificates, ports)?)?;
+    let file = configure(setting, folder, ports)?;
     let name = System::Ringgate.name();
     let launch = Launch::new(name, &program, setting.cores)
         .args(&leading)
         .args(["run", "--config"])
         .args([file])
-        .listens([public, public_direct_tls, internal]);
+        .listens(ports.all());
     let process = launch.start(folder)?;
-    let attachment = Attachment::Proxy { public, public_direct_tls, internal };
-    Ok(Under { name: name.to_owned(), version: version_of(setting, &program)?, attachment, processes: vec![process] })
+    let (attachment, version) = (ports.attachment(), version_of(setting, &program)?);
+    Ok(Under { name: name.to_owned(), version, attachment, processes: vec![process], attached: None })
+}
+
+/// Writes the configuration and what it names.
+///
+/// # Errors
+/// The directory cannot be written to.
+pub(super) fn configure(setting: &Setting<'_>, folder: &Folder, ports: Ports) -> anyhow::Result<PathBuf> {
+    let certificates = setting.write_certificates(folder)?;
+    folder.write("ringgate.toml", &configuration(setting, &certificates, ports)?)
 }
 
 /// The program and what comes before ringgate's own arguments.

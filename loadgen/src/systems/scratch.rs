@@ -1,12 +1,12 @@
 //! The files of a run: a private directory that goes with it.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 /// Directories of this process so far.
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -64,11 +64,29 @@ impl Drop for Scratch {
     }
 }
 
-/// A directory in a [`Scratch`].
+/// A directory in a [`Scratch`], or one that stays.
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
+    /// A new directory that stays and that only this user can read; an empty one becomes that.
+    ///
+    /// # Errors
+    /// It holds something, or cannot be made.
+    pub fn lasting(path: &Path) -> anyhow::Result<Self> {
+        let path = std::path::absolute(path)?;
+        let make = || {
+            fs::create_dir_all(&path)?;
+            fs::set_permissions(&path, Permissions::from_mode(0o700))?;
+            Ok::<_, io::Error>(fs::read_dir(&path)?.next().is_none())
+        };
+        match make() {
+            Ok(true) => Ok(Self(path)),
+            Ok(false) => bail!("{} holds something else; name an empty or a new directory", path.display()),
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
@@ -92,8 +110,6 @@ impl Folder {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]

@@ -44,5 +44,6 @@ tls_cert = "{pem}"
         version: format!("xmpp-proxy {}", found.version),
         attachment: Attachment::Relay { entry, entry_tls, exit_tls: RelayTls::None },
         processes: vec![launch.start(folder)?],
+        attached: None,
     })
 }
