@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_millis(10);
 const SHOW: Duration = Duration::from_millis(100);
 /// From the end of the connect phase to the begin of the warm-up: all cores must know it before.
 const LEAD: Duration = Duration::from_millis(50);
+/// How long an interrupted run waits for what is on its way.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// glommio's own buffers per executor; nothing goes through them.
 const IO_MEMORY: usize = 64 << 10;
 
@@ -212,9 +214,11 @@ impl<'a> Conductor<'a> {
         }
     }
 
-    /// Lets what is on its way arrive; an interrupted run waits no longer than the others.
+    /// Lets what is on its way arrive. The user who interrupts a run does not wait for deadlines: what is under way then is
+    /// undecided.
     fn drain(&mut self) {
-        let patience = self.shared.now() + self.scene.plan.deadline + 2 * HANDOVER;
+        let deadline = self.scene.plan.deadline + 2 * HANDOVER;
+        let patience = self.shared.now() + if self.measured.interrupted { deadline.min(FAREWELL) } else { deadline };
         while self.shared.failure().is_none() && !self.shared.are_all_drained() && self.shared.now() < patience {
             thread::sleep(LOOK);
         }

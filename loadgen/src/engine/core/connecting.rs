@@ -102,7 +102,9 @@ impl Core {
         if self.trials.succeeded == 0 {
             let opening = self.scene.opening(self.scene.stream(lane));
             let (from, to) = (opening.call.from.as_str(), opening.call.to.as_str());
-            return self.shared.fail(format!("{from} to {to} at {}: {why}", opening.target));
+            // Messages of the endpoint name the domains themselves.
+            let cause = why.strip_prefix(&format!("{from} to {to}: ")).unwrap_or(why);
+            return self.shared.fail(format!("{from} to {to} at {}: {cause}", opening.target));
         }
         self.harvest.failed += 1;
         self.harvest.lost.1.get_or_insert_with(|| why.to_owned());

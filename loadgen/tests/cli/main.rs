@@ -1,0 +1,6 @@
+//! loadgen from the outside: what it says, what it leaves, and how it ends.
+
+mod attach;
+mod interrupt;
+mod mistakes;
+mod program;
