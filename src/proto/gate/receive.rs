@@ -85,12 +85,13 @@ impl Gate {
                         Ok(())
                     });
                 }
-                Ok(Step::Element(element)) => {
+                // By reference: it is large.
+                Ok(Step::Element(ref element)) => {
                     if self.must_move(id, element.kind) {
                         return at;
                     }
                     at += element.end;
-                    self.element(id, &element, now);
+                    self.element(id, element, now);
                 }
                 Err(error) => {
                     self.fail(id, error.into(), now);
