@@ -171,7 +171,8 @@ pub struct Processor {
     pub system: f64,
     /// The engine's threads, without the time in which they waited by spinning.
     pub engine: f64,
-    /// Share of its time that the busiest engine core worked, 0 to 1.
+    /// Share of the measured phase in which the busiest engine core neither slept nor spun, 0 to 1: it worked, or would have, had
+    /// it been given the processor.
     pub engine_busy: f64,
     /// Others, on the cores of the system and of the engine.
     pub others: f64,

@@ -276,8 +276,8 @@ impl<'a> Conductor<'a> {
             measured.streams.failed += harvest.failed;
             measured.streams.opened += harvest.opened;
             measured.streams.accepted += harvest.accepted;
-            measured.processor.engine += harvest.worked.as_secs_f64();
-            busiest = busiest.max(harvest.worked);
+            measured.processor.engine += harvest.worked.used.as_secs_f64();
+            busiest = busiest.max(harvest.worked.busy);
             intervals.push(harvest.intervals);
             let (lost, why) = harvest.lost;
             if let (true, Some(why)) = (lost > 0, why) {

@@ -36,7 +36,7 @@ use connecting::Trials;
 use departing::Schedule;
 use disturbing::Absence;
 use opening::Links;
-use waiting::Patience;
+use waiting::{Patience, Work};
 
 /// How often a core looks at deadlines and lets others see its figures.
 const TICK: Duration = Duration::from_millis(100);
@@ -62,8 +62,8 @@ pub(super) struct Harvest {
     pub(super) failed: u64,
     pub(super) opened: Sessions,
     pub(super) accepted: Sessions,
-    /// Processor time in the measured phase, without that of spinning.
-    pub(super) worked: Duration,
+    /// In the measured phase.
+    pub(super) worked: Work,
     /// Streams that ended although nobody had wished it; the first one's reason.
     pub(super) lost: (u64, Option<String>),
 }
@@ -177,7 +177,7 @@ impl Core {
                 failed: 0,
                 opened: Sessions::default(),
                 accepted: Sessions::default(),
-                worked: Duration::ZERO,
+                worked: Work::default(),
                 lost: (0, None),
             },
             scene,

@@ -17,15 +17,50 @@ const SPIN: Duration = Duration::from_micros(60);
 pub(super) struct Patience {
     /// Time spent looking at the clock.
     spun: Duration,
-    /// Processor time and time spun at the begin of the measured phase, and from there to its end.
-    at_begin: Option<(Duration, Duration)>,
-    worked: Option<Duration>,
+    /// Time spent asleep.
+    slept: Duration,
+    at_begin: Option<Mark>,
+    /// From the begin of the measured phase to its end.
+    worked: Option<Work>,
+}
+
+/// A moment.
+#[derive(Clone, Copy)]
+struct Mark {
+    at: Duration,
+    used: Duration,
+    spun: Duration,
+    slept: Duration,
+}
+
+/// What a core did in the measured phase.
+#[derive(Clone, Copy, Default)]
+pub(in crate::engine) struct Work {
+    /// Processor time, without that of spinning.
+    pub(in crate::engine) used: Duration,
+    /// Time in which it neither slept nor spun: it worked, or would have, had it been given the processor.
+    pub(in crate::engine) busy: Duration,
 }
 
 impl Patience {
-    /// Processor time in the measured phase without spinning.
-    pub(super) fn worked(&self) -> Duration {
+    /// In the measured phase.
+    pub(super) fn worked(&self) -> Work {
         self.worked.unwrap_or_default()
+    }
+
+    fn mark(&self, at: Duration) -> Mark {
+        Mark { at, used: processor::of_this_thread(), spun: self.spun, slept: self.slept }
+    }
+}
+
+impl Work {
+    fn between(from: Mark, to: Mark) -> Self {
+        let spun = to.spun.saturating_sub(from.spun);
+        let waited = spun + to.slept.saturating_sub(from.slept);
+        Self {
+            used: to.used.saturating_sub(from.used).saturating_sub(spun),
+            busy: to.at.saturating_sub(from.at).saturating_sub(waited),
+        }
     }
 }
 
@@ -45,7 +80,9 @@ impl Core {
         let inbox = &shared.inboxes[self.number];
         if inbox.fall_asleep() {
             self.ring.wake_after(if is_departure { pause - SPIN } else { pause });
+            let begin = self.shared.now();
             self.ring.enter(Wait::Yes)?;
+            self.patience.slept += self.shared.now().saturating_sub(begin);
             inbox.wake_up();
         }
         Ok(())
@@ -85,12 +122,10 @@ impl Core {
     fn note_phase(&mut self) {
         match self.patience.at_begin {
             None if self.now >= self.schedule.measured_from => {
-                self.patience.at_begin = Some((processor::of_this_thread(), self.patience.spun));
+                self.patience.at_begin = Some(self.patience.mark(self.shared.now()));
             }
-            Some((used, spun)) if self.patience.worked.is_none() && self.act >= Act::Draining => {
-                let (used, spun) =
-                    (processor::of_this_thread().saturating_sub(used), self.patience.spun.saturating_sub(spun));
-                self.patience.worked = Some(used.saturating_sub(spun));
+            Some(begin) if self.patience.worked.is_none() && self.act >= Act::Draining => {
+                self.patience.worked = Some(Work::between(begin, self.patience.mark(self.shared.now())));
             }
             _ => {}
         }

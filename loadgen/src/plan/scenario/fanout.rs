@@ -22,7 +22,7 @@ pub struct Options {
     #[arg(long, short = 'k', default_value_t = 100, value_name = "N")]
     pub contacts: u32,
     /// Remote domains
-    #[arg(long, short = 'd', default_value_t = 50, value_name = "N")]
+    #[arg(long, short = 'd', default_value_t = 20, value_name = "N")]
     pub domains: u32,
     /// Local domains
     #[arg(long, default_value_t = 1, value_name = "N")]

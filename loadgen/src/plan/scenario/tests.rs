@@ -114,7 +114,7 @@ fn plan_is_the_same_on_every_machine_and_another_with_another_seed() {
             .iter()
             .map(|line| digest(&plan(line)))
             .collect();
-    assert_eq!(digests, [17974553503624011236, 2812427153701609214, 11296831997161566728, 11887000640798669350]);
+    assert_eq!(digests, [17466608550430498245, 2812427153701609214, 11296831997161566728, 11887000640798669350]);
     assert_ne!(digest(&plan("fanout --duration 3s --seed 2")), digests[0]);
 }
 
@@ -188,14 +188,14 @@ fn default_fan_out_supports_the_percentiles_it_promises() {
     let first = plan.lanes.iter().position(|lane| lane.to == Party::Remote(0)).unwrap() as u32;
     let contacts: Vec<_> = plan.senders.iter().flat_map(|sender| &sender.contacts).collect();
     let share = contacts.iter().filter(|contact| contact.lane == first).count() as f64 / contacts.len() as f64;
-    assert!((share - Zipf::new(50, 1.0).share(0)).abs() < 0.01, "{share}");
+    assert!((share - Zipf::new(20, 1.0).share(0)).abs() < 0.01, "{share}");
 }
 
 #[test]
 fn hot_domain_has_its_factor_and_leaves_the_others_theirs() {
     let plan = plan("hot-domain --duration 20s --rate 1000");
     let tally = plan.tally(plan.phases.warm_up + plan.phases.measure);
-    let share = Zipf::new(50, 1.0).share(0);
+    let share = Zipf::new(20, 1.0).share(0);
     let (stressed, neighbours) = (tally.stressed as f64 / 20.0, tally.neighbours as f64 / 20.0);
     assert!((stressed / (10_000.0 * share) - 1.0).abs() < 0.05, "{stressed}");
     assert!((neighbours / (1_000.0 * (1.0 - share)) - 1.0).abs() < 0.05, "{neighbours}");
@@ -302,9 +302,9 @@ fn explanation_of_the_default_fan_out_reads_as_it_should() {
     let explained = scenario("fanout").explain(&plan("fanout")).join("\n");
     for line in [
         "stanzas/s = changes/s x contacts = 350 x 100 = 35000",
-        "shares of the domains (Zipf): first 22.2 %, first 10 65.1 %, first 100 100.0 %",
-        "1 local and 50 remote domains",
-        "50 streams to remote domains, 0 from them: 50 handshakes (STARTTLS, SASL EXTERNAL, all full)",
+        "shares of the domains (Zipf): first 27.8 %, first 10 81.4 %, first 100 100.0 %",
+        "1 local and 20 remote domains",
+        "20 streams to remote domains, 0 from them: 20 handshakes (STARTTLS, SASL EXTERNAL, all full)",
         "p50, p90, p99, p99.9, p99.99, maximum",
         "connecting (at most 60s) + 3s warm-up + 30s measured + draining (at most 5s)",
     ] {
