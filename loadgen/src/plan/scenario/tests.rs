@@ -195,7 +195,7 @@ fn default_fan_out_supports_the_percentiles_it_promises() {
 fn hot_domain_has_its_factor_and_leaves_the_others_theirs() {
     let plan = plan("hot-domain --duration 20s --rate 1000");
     let tally = plan.tally(plan.phases.warm_up + plan.phases.measure);
-    let share = Zipf::new(20, 1.0).share(0);
+    let share = Zipf::new(50, 1.0).share(0);
     let (stressed, neighbours) = (tally.stressed as f64 / 20.0, tally.neighbours as f64 / 20.0);
     assert!((stressed / (10_000.0 * share) - 1.0).abs() < 0.05, "{stressed}");
     assert!((neighbours / (1_000.0 * (1.0 - share)) - 1.0).abs() < 0.05, "{neighbours}");
