@@ -219,7 +219,7 @@ fn widened(
 
 /// RFC 6120 §8.2.3: a get or set without an id cannot be answered.
 fn lacks_id(element: &Element<'_>) -> bool {
-    let is_request = |ty: Attr<'_>| ty.raw == b"get" || ty.raw == b"set";
+    let is_request = |ty: Attr<'_>| ty.is("get") || ty.is("set");
     element.kind == Kind::Iq && element.id.is_none_or(|id| id.raw.is_empty()) && element.ty.is_some_and(is_request)
 }
 

@@ -53,10 +53,10 @@ impl StanzaError {
 
 /// Whether a stanza may be answered with an error: never an error, never a result. RFC 6120 §8.3.1.
 pub fn may_bounce(element: &Element<'_>) -> bool {
-    let ty = element.ty.map_or(&b""[..], |ty| ty.raw);
+    let is = |word| element.ty.is_some_and(|ty| ty.is(word));
     match element.kind {
-        Kind::Message | Kind::Presence => ty != b"error",
-        Kind::Iq => ty != b"error" && ty != b"result",
+        Kind::Message | Kind::Presence => !is("error"),
+        Kind::Iq => !is("error") && !is("result"),
         _ => false,
     }
 }

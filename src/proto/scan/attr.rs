@@ -47,6 +47,13 @@ impl<'b> Attr<'b> {
         let len = references::decode_to(self.raw, out);
         &out[..len]
     }
+
+    /// Whether `word` is the decoded value: `&#101;rror` is `error`, too.
+    #[inline]
+    pub fn is(&self, word: &str) -> bool {
+        if self.needs_decode { self.to_text() == word } else { self.raw == word.as_bytes() }
+    }
+
     /// As [`Self::decode`], in a string of its own.
     pub fn to_text(&self) -> String {
         String::from(self.decode(&Bump::new()))

@@ -93,7 +93,7 @@ fn stanza_before_authentication_ends_the_stream_and_is_not_forwarded() {
 /// STZ-10
 #[test]
 fn request_without_id_hears_bad_request_and_the_stream_goes_on() {
-    for ty in ["get", "set"] {
+    for ty in ["get", "set", "g&#101;t"] {
         let mut town = Town::new();
         town.knows_remote();
         let peer = town.proven();

@@ -39,6 +39,18 @@ fn result_is_never_bounced() {
     assert_eq!((town.account(LOCAL, REMOTE).dropped, town.count("undeliverable-error-or-result")), (1, 1));
 }
 
+/// A reference made an error look like a message that may be answered: two servers could have sent errors to and fro.
+#[test]
+fn error_or_result_spelt_with_references_is_never_bounced() {
+    for stanza in [
+        "<message from='b@local.example' to='a@remote.example' id='e' type='&#101;rror'/>",
+        "<iq from='b@local.example' to='a@remote.example' id='r' type='resul&#x74;'/>",
+    ] {
+        let (town, heard) = bounced(stanza);
+        assert_eq!((heard.as_str(), town.count("undeliverable-error-or-result")), ("", 1), "{stanza}");
+    }
+}
+
 /// STZ-21: a probe to a domain that does not exist; while the failure is remembered, the DNS is not asked again.
 #[test]
 fn probe_to_an_unreachable_domain_comes_back_and_the_failure_is_remembered() {
