@@ -14,6 +14,11 @@ use crate::scan::{self, Element, Kind, Step, StreamContext};
 use crate::stream::{Condition, PeerCertificate, Receiving, Side, StreamError, StreamEvent, Untrusted, World};
 use crate::time::Timestamp;
 
+/// A spare buffer is taken for the beginning of an element if it has at most this capacity, bytes, or [`KEPT_SHARE`] times
+/// what is kept: a peer that sends one byte of each element must not hold the largest buffers.
+const KEPT_CAPACITY: usize = 4 << 10;
+const KEPT_SHARE: usize = 8;
+
 impl Gate {
     /// Plaintext came: every complete element in it is dealt with, the rest is kept.
     pub(super) fn received(&mut self, id: ConnId, bytes: &[u8], now: Timestamp) {
@@ -43,7 +48,9 @@ impl Gate {
         let Some(conn) = self.conns.get_mut(id).filter(|_| !bytes.is_empty()) else { return };
         // Who has proven nothing takes no more memory than it has sent.
         if !conn.proven.is_empty() {
-            conn.unread = self.spare.pop().unwrap_or_default();
+            let fits = |spare: &Vec<u8>| spare.capacity() <= KEPT_CAPACITY.max(KEPT_SHARE * bytes.len());
+            let fitting = self.spare.iter().rposition(fits);
+            conn.unread = fitting.map(|index| self.spare.swap_remove(index)).unwrap_or_default();
         }
         conn.unread.extend_from_slice(bytes);
     }
