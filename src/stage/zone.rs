@@ -87,6 +87,10 @@ impl Drop for Zone {
 
 fn answer(places: &HashMap<Domain, Place>, targets: Targets, query: &[u8]) -> Option<Vec<u8>> {
     let query = Message::from_vec(query).ok()?;
+    // An answer is never answered: two zones would talk for ever.
+    if query.metadata.message_type != MessageType::Query || query.metadata.op_code != OpCode::Query {
+        return None;
+    }
     let question = query.queries.first()?.clone();
     let mut reply = Message::new(query.metadata.id, MessageType::Response, OpCode::Query);
     reply.metadata.recursion_available = true;

@@ -149,10 +149,18 @@ pub(super) fn translate(unread: &mut Vec<u8>) -> Result<bool, StreamError> {
     Ok(true)
 }
 
-/// Offset after the first tag that is no XML declaration.
+/// Offset after the first tag that is no XML declaration; a `>` between quotes ends none, as for the scanner.
 fn header_end(bytes: &[u8]) -> Option<usize> {
-    let ends = |at: &usize| bytes[*at] == b'>' && at.checked_sub(1).is_none_or(|before| bytes[before] != b'?');
-    (0..bytes.len()).find(ends).map(|at| at + 1)
+    let mut quote = None;
+    for (at, byte) in bytes.iter().enumerate() {
+        match (quote, byte) {
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), byte) if open == byte => quote = None,
+            (None, b'>') if at == 0 || bytes[at - 1] != b'?' => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The stanza that an element in the component's namespace is, by its name.

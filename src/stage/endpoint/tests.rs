@@ -409,6 +409,22 @@ fn component_shakes_hands_and_carries_stanzas_both_ways() {
     }
 }
 
+/// A `>` in a value was taken for the header's end: the header was translated twice, and the scanner went on beyond its input.
+#[test]
+fn component_header_ends_at_no_quoted_bracket() {
+    let good = SERVER[0].replacen("xmlns=", "a='>' xmlns=", 1);
+    let bad = SERVER[0].replacen("xmlns=", "xmlns:x='jabber:component:accept' a='>' xmlns=", 1);
+    for (header, is_good) in [(good, true), (bad, false)] {
+        for cut in 1..header.len() {
+            let mut end = component();
+            let (first, second) = header.as_bytes().split_at(cut);
+            end.take(first);
+            end.take(second);
+            assert_eq!(end.broken.is_none(), is_good, "{header} at {cut}: {:?}", end.broken);
+        }
+    }
+}
+
 #[test]
 fn component_with_a_wrong_secret_is_not_authorized() {
     let mut end = component();
