@@ -63,6 +63,9 @@ pub struct Outcome {
     /// The part of it to or from a domain that was under stress on purpose.
     #[serde(default)]
     pub stressed: Counts,
+    /// Stanzas that arrived for the first time within the measured phase, whenever they were due: what the processor time in it
+    /// was spent on. Those of an overloaded system that arrive after its end are in [`Counts::arrived`] only.
+    pub carried: u64,
     /// Processor time in the measured phase.
     pub processor: Processor,
     /// Streams.
@@ -183,6 +186,9 @@ pub struct Processor {
 pub struct Streams {
     /// Open at the end of the connect phase, both sides.
     pub open: u64,
+    /// Streams of remote domains that stay open: one for each domain and direction, whatever the system has behind them. None
+    /// where streams are opened and closed.
+    pub lanes: u64,
     /// Handshakes that ended well in the measured phase.
     pub handshakes: u64,
     /// That failed.
@@ -197,7 +203,7 @@ pub struct Streams {
     pub memory_before_bytes: u64,
     /// And with all of them open, before stanzas flow.
     pub memory_open_bytes: u64,
-    /// At the end of the measured phase.
+    /// At the end of the measured phase; with all of them open if nothing flowed.
     pub memory_end_bytes: u64,
 }
 

@@ -165,6 +165,7 @@ impl Rig {
             phases: measured.phases,
             counts: measured.counts,
             stressed: measured.stressed,
+            carried: measured.carried,
             processor: measured.processor,
             streams: measured.streams,
             verdict,

@@ -53,6 +53,8 @@ pub struct Measured {
     pub counts: Counts,
     /// The part of it on lanes of a domain under stress.
     pub stressed: Counts,
+    /// Stanzas that arrived for the first time within the measured phase, whenever they were due.
+    pub carried: u64,
     /// Streams of both sides.
     pub streams: Streams,
     /// As long as they were.
@@ -146,12 +148,17 @@ impl<'a> Conductor<'a> {
         stop: &'a AtomicBool,
     ) -> Self {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let streams = Streams { memory_before_bytes: watch.resident_bytes(), ..Streams::default() };
+        let lanes = match scene.plan.load {
+            Load::Connecting { .. } => 0,
+            _ => scene.plan.lanes.len() as u64,
+        };
+        let streams = Streams { lanes, memory_before_bytes: watch.resident_bytes(), ..Streams::default() };
         let measured = Measured {
             started_unix_seconds: since_1970.as_secs_f64(),
             intervals: Vec::new(),
             counts: Counts::default(),
             stressed: Counts::default(),
+            carried: 0,
             streams,
             phases: PhaseLengths::default(),
             processor: Processor::default(),
@@ -271,6 +278,7 @@ impl<'a> Conductor<'a> {
         for harvest in harvests {
             measured.counts += harvest.counts;
             measured.stressed += harvest.stressed;
+            measured.carried += harvest.carried;
             measured.streams.open += harvest.open;
             measured.streams.handshakes += harvest.handshakes;
             measured.streams.failed += harvest.failed;

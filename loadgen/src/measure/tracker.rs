@@ -78,6 +78,13 @@ pub enum Arrival {
     Foreign,
 }
 
+impl Arrival {
+    /// Whether the stanza had not come before.
+    pub fn is_first(self) -> bool {
+        matches!(self, Self::InTime | Self::Late)
+    }
+}
+
 /// Follows the stanzas that the senders of one core send, by lane and number.
 ///
 /// Lanes are those of the plan, by their index, though only those whose senders are on this core ever see a departure. Memory grows with

@@ -88,6 +88,7 @@ fn outcome(seed: u64, seconds: u32, slowness: f64) -> Outcome {
         phases: PhaseLengths { connect: 0.412, warm_up: 2.0, measure: f64::from(seconds) },
         counts: Counts { departures, scheduled, arrived: scheduled, bytes: scheduled * 450, ..Counts::default() },
         stressed: Counts::default(),
+        carried: scheduled,
         processor: Processor {
             system: scheduled as f64 * 8e-6 * slowness,
             engine: scheduled as f64 * 4.2e-6,
@@ -96,6 +97,7 @@ fn outcome(seed: u64, seconds: u32, slowness: f64) -> Outcome {
         },
         streams: Streams {
             open: 220,
+            lanes: 110,
             handshakes: 0,
             failed: 0,
             opened: Sessions { full: 110, resumed: 0 },

@@ -7,11 +7,11 @@ use crate::measure::figure::percentile;
 /// One figure of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Quantity {
-    /// Processor time of the system for each stanza that arrived, seconds.
+    /// Processor time of the system for each stanza that arrived in the measured phase, seconds.
     CpuPerStanza,
     /// Stanzas that one core carries per second: the inverse of that.
     StanzasPerCoreSecond,
-    /// Stanzas that arrived, per second of the measured phase.
+    /// Stanzas that arrived in the measured phase, per second of it.
     StanzasPerSecond,
     /// Median of the main series, seconds.
     P50,
@@ -19,7 +19,7 @@ pub enum Quantity {
     P99,
     /// Its 99.9th percentile, seconds.
     P999,
-    /// Resident memory for each open stream while nothing flows, bytes.
+    /// Resident memory for each stream of a remote domain while nothing flows, bytes.
     BytesPerStream,
     /// Handshakes that ended well, per second of the measured phase.
     HandshakesPerSecond,
@@ -50,7 +50,7 @@ impl Quantity {
             Self::P50 => "p50",
             Self::P99 => "p99",
             Self::P999 => "p99.9",
-            Self::BytesPerStream => "memory per stream",
+            Self::BytesPerStream => "memory per domain stream",
             Self::HandshakesPerSecond => "handshakes/s",
             Self::CpuPerHandshake => "CPU per handshake",
         }
@@ -88,7 +88,7 @@ impl Quantity {
             Self::P50 => at(0.5),
             Self::P99 => at(0.99),
             Self::P999 => at(0.999),
-            Self::BytesPerStream => run.bytes_per_stream().filter(|_| run.main_series().is_none()),
+            Self::BytesPerStream => run.bytes_per_stream(),
             Self::HandshakesPerSecond => run.handshakes_per_second(),
             Self::CpuPerHandshake => run.seconds_per_handshake(),
         }
@@ -112,5 +112,29 @@ mod tests {
         // Memory under load is not that of an idle stream.
         assert_eq!((memory, handshakes, of_handshake), (None, None, None));
         assert_eq!((p50.is_some(), p99, p999), (true, None, None));
+    }
+
+    #[test]
+    fn stanzas_that_came_after_the_measured_phase_make_no_system_faster() {
+        let mut record = made_up::fan_out(1, 1, 1.0);
+        // An overloaded system: everything arrives before its deadline, but half of it after the end.
+        record.outcome.carried = record.outcome.counts.arrived / 2;
+        let run = Run::of(&record);
+        let shown = [Quantity::CpuPerStanza, Quantity::StanzasPerCoreSecond, Quantity::StanzasPerSecond]
+            .map(|quantity| quantity.unit().show(quantity.of(&run).unwrap_or_default()));
+        assert_eq!(shown, ["16.0 µs", "62,500", "20,000"]);
+    }
+
+    #[test]
+    fn memory_of_idle_streams_is_told_by_remote_domains_at_the_end() {
+        let idle = |open: u64| {
+            let mut record = made_up::fan_out(1, 1, 1.0);
+            record.intervals.clear();
+            record.outcome.counts = Default::default();
+            (record.outcome.streams.open, record.outcome.streams.lanes) = (open, 1_000);
+            Quantity::BytesPerStream.of(&Run::of(&record))
+        };
+        // One system has a stream behind each, another has one behind all: that is what differs, not the divisor.
+        assert_eq!([2_000, 1_001].map(idle), [Some(2_900.0); 2]);
     }
 }

@@ -67,23 +67,25 @@ impl Run {
         }
     }
 
-    /// Processor time of the system per stanza that arrived, seconds; `None` where no stanza did or its time is unknown.
+    /// Processor time of the system per stanza that arrived within the measured phase, seconds; `None` where no stanza did or its
+    /// time is unknown.
     pub fn seconds_per_stanza(&self) -> Option<f64> {
-        let (used, arrived) = (self.outcome.processor.system, self.outcome.counts.arrived);
-        (used > 0.0 && arrived > 0).then(|| used / arrived as f64)
+        let (used, carried) = (self.outcome.processor.system, self.outcome.carried);
+        (used > 0.0 && carried > 0).then(|| used / carried as f64)
     }
 
-    /// Stanzas that arrived per second of the measured phase.
+    /// Stanzas that arrived within the measured phase, per second of it.
     pub fn stanzas_per_second(&self) -> Option<f64> {
         let seconds = self.outcome.phases.measure;
-        (seconds > 0.0).then(|| self.outcome.counts.arrived as f64 / seconds)
+        (seconds > 0.0).then(|| self.outcome.carried as f64 / seconds)
     }
 
-    /// Resident memory that each open stream costs the system, bytes.
+    /// Resident memory that each stream of a remote domain costs the system, bytes; `None` unless all of them were idle.
     pub fn bytes_per_stream(&self) -> Option<f64> {
-        let streams = &self.outcome.streams;
-        let grown = streams.memory_open_bytes.checked_sub(streams.memory_before_bytes)?;
-        (streams.open > 0 && streams.memory_before_bytes > 0).then(|| grown as f64 / streams.open as f64)
+        let Outcome { streams, counts, .. } = &self.outcome;
+        let grown = streams.memory_end_bytes.checked_sub(streams.memory_before_bytes)?;
+        let is_known = streams.lanes > 0 && streams.memory_before_bytes > 0 && counts.scheduled == 0;
+        is_known.then(|| grown as f64 / streams.lanes as f64)
     }
 
     /// Processor time of the system per handshake, seconds; `None` where there was none, or stanzas flowed meanwhile.

@@ -80,7 +80,7 @@ fn counts(run: &Run, paint: Paint) -> String {
     let streams = &outcome.streams;
     let mut line = format!("{} open in {}", units::count(streams.open), units::seconds(outcome.phases.connect));
     if let Some(bytes) = run.bytes_per_stream() {
-        line += &format!(", {} of memory each", units::bytes(bytes));
+        line += &format!(", {} of memory per domain stream", units::bytes(bytes));
     }
     if let Some(rate) = run.handshakes_per_second() {
         line += &format!("; {} handshakes, {}/s", units::count(streams.handshakes), units::number(rate));
@@ -112,7 +112,8 @@ fn throughput(run: &Run) -> String {
     }
     if let Some(rate) = run.stanzas_per_second() {
         parts.push(format!("{} stanzas/s", units::number(rate)));
-        parts.push(format!("{}/s", units::bytes(counts.bytes as f64 / run.outcome.phases.measure)));
+        let size = counts.bytes as f64 / counts.arrived.max(1) as f64;
+        parts.push(format!("{}/s", units::bytes(rate * size)));
     }
     parts.join(", ")
 }
@@ -223,8 +224,8 @@ pub(super) fn shares(run: &Run) -> Vec<Share> {
     let measured = run.outcome.phases.measure;
     let (system, engine) = (environment.system_cores.len(), environment.engine_cores.len());
     let of = |seconds: f64, cores: usize| (cores > 0 && measured > 0.0).then(|| seconds / measured / cores as f64);
-    let arrived = run.outcome.counts.arrived;
-    let per_stanza = |seconds: f64| (arrived > 0).then(|| seconds / arrived as f64);
+    let carried = run.outcome.carried;
+    let per_stanza = |seconds: f64| (carried > 0).then(|| seconds / carried as f64);
     let share = |who, seconds, share, per_stanza| Share { who, seconds, share, per_stanza };
     vec![
         share("system", processor.system, of(processor.system, system), per_stanza(processor.system)),
@@ -371,6 +372,6 @@ mod tests {
         record.outcome.counts = Counts::default();
         let text = summary(&record, 100, false);
         assert!(!text.contains("p99") && !text.contains("stanzas "), "{text}");
-        assert!(text.contains("220 open in 412 ms, 6.90 kB of memory each"), "{text}");
+        assert!(text.contains("220 open in 412 ms, 26.4 kB of memory per domain stream"), "{text}");
     }
 }

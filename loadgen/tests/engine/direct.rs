@@ -62,6 +62,8 @@ fn saturating_keeps_the_windows_full_and_loses_nothing() {
         let measured = plans::play(&plan, cores, Attachment::Direct).expect("a run");
         let counts = measured.counts;
         assert!(counts.arrived > 1_000, "{measured:?}");
+        // At both ends of the measured phase, windows were on their way.
+        assert!(counts.arrived.abs_diff(measured.carried) <= 6 * u64::from(window), "{measured:?}");
         assert_eq!(counts, flawless(counts.scheduled, counts));
         assert_eq!(total(&measured.intervals, Series::Transit, Phase::Measure).len(), counts.arrived);
         assert!(measured.processor.engine > 0.0 && measured.processor.engine_busy <= 1.0);
@@ -75,7 +77,7 @@ fn streams_are_opened_and_closed_one_after_the_other_until_the_time_is_up() {
     let handshakes = measured.streams.handshakes;
     assert!(handshakes > 20 && measured.streams.failed == 0, "{measured:?}");
     assert!(total(&measured.intervals, Series::Handshake, Phase::Measure).len() >= handshakes);
-    assert_eq!(measured.counts, Counts::default());
+    assert_eq!((measured.streams.lanes, measured.counts), (0, Counts::default()));
 }
 
 #[test]
@@ -108,6 +110,7 @@ fn given_number_of_streams_is_opened_and_the_run_ends_with_the_last() {
 fn idle_streams_are_all_open_and_nothing_is_counted() {
     let measured = play(&plans::pairs(40, Load::Idle));
     assert_eq!((measured.streams.open, measured.counts), (160, Counts::default()));
+    assert_eq!((measured.streams.lanes, measured.carried), (80, 0), "both ends of a stream are open here");
 }
 
 #[test]

@@ -26,7 +26,11 @@ fn plan() -> Plan {
 
 /// What came of it, and how often the relay did wrong.
 fn play(fault: Fault, nth: u64) -> (Measured, u64) {
-    let stage = plans::stage(&plan(), &[0]).expect("a stage");
+    play_plan(&plan(), fault, nth)
+}
+
+fn play_plan(plan: &Plan, fault: Fault, nth: u64) -> (Measured, u64) {
+    let stage = plans::stage(plan, &[0]).expect("a stage");
     let saboteur = Saboteur::start(stage.backends()[0], fault, nth);
     let attachment = saboteur.attachment();
     let measured = stage.run(attachment, &plans::Nobody, &Live::default(), &AtomicBool::new(false)).expect("a run");
@@ -75,6 +79,7 @@ fn without(missing: u64) -> Counts {
 fn relay_that_does_nothing_wrong_is_flawless() {
     let (measured, done) = play(Fault::None, 1);
     assert_eq!((measured.counts, done), (flawless(), 0));
+    assert!(measured.carried >= STANZAS - 5, "{measured:?}");
 }
 
 #[test]
@@ -116,6 +121,25 @@ fn stall_is_seen_by_everything_that_was_due_meanwhile() {
     let lag = total(&measured.intervals, Series::SendLag, Phase::Measure);
     let usual = lag.value_at_quantile(0.9);
     assert!(usual < 50_000_000, "the stall is the system's, not the generator's: {usual} ns");
+}
+
+#[test]
+fn what_arrives_after_the_measured_phase_was_not_carried_in_it() {
+    let (measured, done) = play(Fault::Delay(200 * MS), 1);
+    assert_eq!((measured.counts.arrived, done), (STANZAS, STANZAS));
+    // Of the 50 of the 500 ms, those of the last 200 ms arrive after the end.
+    assert!((20..=31).contains(&measured.carried), "{measured:?}");
+}
+
+#[test]
+fn what_was_due_before_the_measured_phase_and_arrives_in_it_was_carried_in_it() {
+    let mut plan = plan();
+    plan.phases.warm_up = 500 * MS;
+    plan.load = Load::Paced(plans::every(&plan, 2 * STANZAS as u32, |_| 0));
+    let (measured, _) = play_plan(&plan, Fault::Delay(200 * MS), 1);
+    assert_eq!(measured.counts.arrived, STANZAS);
+    // 20 of the warm-up came, 20 of its own did not; a busy machine moves both ends.
+    assert!((40..=55).contains(&measured.carried), "{measured:?}");
 }
 
 #[test]

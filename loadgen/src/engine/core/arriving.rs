@@ -87,7 +87,9 @@ impl Core {
         match arrived.seen {
             Seen::Sent(Label { lane, number: PRIMER }) => self.primed(lane),
             Seen::Sent(Label { lane, number }) => {
-                self.tracker.arrive(lane, number.into(), arrived.bytes, arrived.at, &mut self.recorder);
+                let Arrived { bytes, at, .. } = arrived;
+                let arrival = self.tracker.arrive(lane, number.into(), bytes, at, &mut self.recorder);
+                self.harvest.carried += u64::from(arrival.is_first() && self.is_within_measured(at));
                 self.schedule.widen(lane);
             }
             Seen::Bounced(Label { number: PRIMER, .. }) => {

@@ -9,7 +9,7 @@ use super::sending::WAITING_BYTES;
 use super::{Act, Core};
 use crate::engine::scene::Scene;
 use crate::engine::stanza::{Label, PRIMER};
-use crate::measure::{Due, Phase};
+use crate::measure::Due;
 use crate::plan::{Class, Departure, Load, Stanza, StanzaKind};
 
 /// Stanzas that are written in one turn, at most: then they are sent, and what has come meanwhile is read.
@@ -195,8 +195,13 @@ impl Core {
         self.touch(id);
     }
 
-    /// The phase in which something that is due now belongs, for what is counted by phase.
+    /// Whether it is the measured phase now.
     pub(super) fn is_measured(&self) -> bool {
-        self.phase(self.now) == Phase::Measure && self.now < self.end()
+        self.is_within_measured(self.now)
+    }
+
+    /// Whether an instant lies in the measured phase.
+    pub(super) fn is_within_measured(&self, at: Duration) -> bool {
+        (self.schedule.measured_from..self.end()).contains(&at)
     }
 }

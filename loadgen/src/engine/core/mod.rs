@@ -55,6 +55,8 @@ pub(super) struct Harvest {
     pub(super) intervals: Vec<Interval>,
     pub(super) counts: Counts,
     pub(super) stressed: Counts,
+    /// Stanzas of any phase whose first arrival was in the measured phase.
+    pub(super) carried: u64,
     /// Streams that were open at the end of the connect phase, both ways.
     pub(super) open: u64,
     /// In the measured phase.
@@ -172,6 +174,7 @@ impl Core {
                 intervals: Vec::new(),
                 counts: Counts::default(),
                 stressed: Counts::default(),
+                carried: 0,
                 open: 0,
                 handshakes: 0,
                 failed: 0,

@@ -42,7 +42,7 @@ pub enum Scenario {
     HotDomain(stress::HotDomain),
     /// One domain stops reading: what do its neighbours notice?
     SlowPeer(stress::SlowPeer),
-    /// All streams open, nothing sent: memory per stream
+    /// All streams open, nothing sent: memory per domain stream
     Idle(streams::Idle),
     /// Handshakes per second
     Connect(streams::Connect),

@@ -87,7 +87,7 @@ impl Idle {
 
     /// What the options imply.
     pub fn formula(&self) -> Vec<String> {
-        vec!["memory per stream = (resident with all open - resident before) / streams".to_owned()]
+        vec!["memory per domain stream = (resident at the end, all open and idle - resident before) / streams of remote domains".to_owned()]
     }
 }
 

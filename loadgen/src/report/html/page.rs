@@ -76,7 +76,7 @@ fn tiles(run: &Run) -> String {
         tiles.push((units::number(rate), "handshakes per second".to_owned()));
     }
     if let Some(bytes) = run.bytes_per_stream() {
-        tiles.push((units::bytes(bytes), "memory per stream".to_owned()));
+        tiles.push((units::bytes(bytes), "memory per domain stream".to_owned()));
     }
     let tile = |(value, name): &(String, String)| {
         format!("<div class=\"tile\"><b>{}</b><span>{}</span></div>\n", escape(value), escape(name))
