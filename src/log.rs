@@ -3,6 +3,8 @@
 //! One line per stream opened, per pair proven (how), per stream closed (why), per refused peer (why). The fields stand
 //! in one order: shard, stream, face, local, remote, address, then what is particular to the event. Domains are named;
 //! localparts, resources and bodies are not in events at all. Whatever came from outside goes through [`one_line`].
+//! Lines of refusals, of which a peer decides how many there are, have a [`Budget`]; nobody who logs waits for the sink
+//! ([`lines_dropped`]).
 //!
 //! | level | what |
 //! |---|---|
@@ -12,47 +14,61 @@
 //! | `debug` | accounts of forgotten pairs |
 //! | `trace` | every rule applied to a stanza (these are counted, see `metrics`) |
 
-use std::time::Duration;
+mod budget;
+mod queue;
 
 use ringgate_proto::address::{Domain, DomainPair};
 use ringgate_proto::event::{CloseCause, Event, Face};
 use ringgate_proto::stream::{Condition, SaslFailure};
 use ringgate_proto::time::Timestamp;
-use tracing::{Level, debug, error, info, trace, warn};
+use tracing::{Dispatch, Level, debug, error, info, trace, warn};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{self, LogFormat};
+pub(crate) use budget::Budget;
+pub use queue::{Log, lines_dropped};
 
-/// Lines about connections refused at accept, per shard and second: a flood of them must not become a flood of lines.
-const REFUSED_LINES_PER_SECOND: u32 = 10;
 /// Characters of a text from outside that a line shows.
 const TEXT_CHARS: usize = 256;
 
-/// Sets up the log of this process, on standard error.
+/// Sets up the log of this process, on standard error; a thread of its own writes there until what this returns is dropped.
 ///
 /// # Errors
 /// When the process has a log already.
-pub fn init(log: config::Log) -> anyhow::Result<()> {
+pub fn init(log: config::Log) -> anyhow::Result<Log> {
+    let (queue, guard) = queue::open(std::io::stderr(), voice(log, std::io::stderr));
+    voice(log, queue).try_init().map_err(|error| anyhow::anyhow!("log: {error}"))?;
+    guard.is_the_process_log();
+    Ok(guard)
+}
+
+/// Lines in the configured format, to `writer`.
+fn voice<W>(log: config::Log, writer: W) -> Dispatch
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     // The level is ours: what libraries say below a warning is for their developers.
     let ours = Targets::new().with_default(Level::WARN.min(log.level)).with_target("ringgate", log.level);
-    let builder = tracing_subscriber::fmt().with_max_level(log.level).with_target(false).with_writer(std::io::stderr);
-    let done = match log.format {
-        LogFormat::Text => builder.with_ansi(false).finish().with(ours).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().with(ours).try_init(),
-    };
-    done.map_err(|error| anyhow::anyhow!("log: {error}"))
+    let builder = tracing_subscriber::fmt().with_max_level(log.level).with_target(false).with_writer(writer);
+    match log.format {
+        LogFormat::Text => builder.with_ansi(false).finish().with(ours).into(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(ours).into(),
+    }
 }
 
 /// One shard's voice.
 #[derive(Debug)]
 pub struct Logger {
     shard: u16,
-    /// When the current second of refusals began.
-    second: Timestamp,
-    refused: u32,
-    suppressed: u64,
+    /// For connections refused at accept.
+    connections: Budget,
+    /// For refused pairs, by face: a flood on one side hides nothing on the other.
+    pairs: [Budget; 4],
+    /// For SASL failures, by face.
+    externals: [Budget; 4],
 }
 
 /// What every line about a stream begins with.
@@ -96,23 +112,22 @@ macro_rules! stream_line {
 impl Logger {
     /// For the shard with this number.
     pub fn new(shard: u16) -> Self {
-        Self { shard, second: Timestamp::default(), refused: 0, suppressed: 0 }
+        Self { shard, connections: Budget::default(), pairs: Default::default(), externals: Default::default() }
     }
 
     /// Writes the line of `event`, if it has one at the configured level.
     pub fn event(&mut self, event: &Event, now: Timestamp) {
         match event {
-            Event::StreamOpened { .. }
-            | Event::PairProven { .. }
-            | Event::PairRefused { .. }
-            | Event::SaslFailed { .. }
-            | Event::StreamClosed { .. } => self.stream_event(event),
+            Event::StreamOpened { .. } | Event::PairProven { .. } | Event::StreamClosed { .. } => {
+                self.stream_event(event);
+            }
+            Event::PairRefused { .. } | Event::SaslFailed { .. } => self.refusal(event, now),
             Event::Unreachable { pair, reason } => {
                 let (from, to) = (pair.from.as_str(), pair.to.as_str());
                 info!(shard = self.shard, from, to, reason, "domain not reached");
             }
             Event::ConnectionRefused { address, reason } => {
-                if let Some(suppressed) = self.may_log_refusal(now) {
+                if let Some(suppressed) = self.connections.take(now) {
                     warn!(shard = self.shard, %address, reason, suppressed, "connection refused");
                 }
             }
@@ -146,26 +161,37 @@ impl Logger {
                 let head = self.head_of_pair(*stream, *face, pair);
                 stream_line!(Level::INFO, head, { method = method.as_str() }, "authenticated");
             }
-            Event::PairRefused { stream, face, pair, reason } => {
-                let head = self.head_of_pair(*stream, *face, pair);
-                stream_line!(Level::WARN, head, { reason = *reason }, "peer refused");
-            }
-            Event::SaslFailed { stream, face, remote, failure, certificate } => {
-                let head = self.head(*stream, *face, None, remote.as_ref());
-                let certificate = certificate.map(|why| kebab(&format!("{why:?}")));
-                let failure = sasl_word(*failure);
-                stream_line!(Level::INFO, head, { failure = failure.as_str(), certificate = certificate.as_deref() }, "external failed");
-            }
             Event::StreamClosed { stream, face, remote, cause } => {
                 let head = self.head(*stream, *face, None, remote.as_ref());
                 let (cause_word, detail) = describe(cause);
                 let detail = detail.as_deref().map(one_line);
                 stream_line!(level_of(cause), head, { cause = cause_word, detail = detail.as_deref() }, "stream closed");
             }
-            Event::Unreachable { .. }
-            | Event::ConnectionRefused { .. }
-            | Event::PairClosed { .. }
-            | Event::Refused { .. } => {}
+            _ => {}
+        }
+    }
+
+    /// A peer can bring these about as often as it likes, on one stream.
+    fn refusal(&mut self, event: &Event, now: Timestamp) {
+        match event {
+            Event::PairRefused { stream, face, pair, reason } => {
+                let Some(suppressed) = self.pairs[*face as usize].take(now) else { return };
+                let head = self.head_of_pair(*stream, *face, pair);
+                stream_line!(Level::WARN, head, { reason = *reason, suppressed = suppressed }, "peer refused");
+            }
+            Event::SaslFailed { stream, face, remote, failure, certificate } => {
+                let Some(suppressed) = self.externals[*face as usize].take(now) else { return };
+                let head = self.head(*stream, *face, None, remote.as_ref());
+                let certificate = certificate.map(|why| kebab(&format!("{why:?}")));
+                let failure = sasl_word(*failure);
+                stream_line!(
+                    Level::INFO,
+                    head,
+                    { failure = failure.as_str(), certificate = certificate.as_deref(), suppressed = suppressed },
+                    "external failed"
+                );
+            }
+            _ => {}
         }
     }
 
@@ -181,19 +207,6 @@ impl Logger {
             Face::Outbound | Face::FromBackend => (&pair.from, &pair.to),
         };
         self.head(stream, face, Some(local), Some(remote))
-    }
-
-    /// How many lines were left out before this one, or `None` when this one is left out too.
-    fn may_log_refusal(&mut self, now: Timestamp) -> Option<u64> {
-        if now.since(self.second) >= Duration::from_secs(1) {
-            (self.second, self.refused) = (now, 0);
-        }
-        if self.refused == REFUSED_LINES_PER_SECOND {
-            self.suppressed += 1;
-            return None;
-        }
-        self.refused += 1;
-        Some(std::mem::take(&mut self.suppressed))
     }
 }
 

@@ -1,7 +1,10 @@
 //! The program from the outside: what it prints, and its exit codes.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 /// A file in the test's own directory, removed at the end.
 struct Scratch(PathBuf);
@@ -95,4 +98,52 @@ fn demo_delivers_every_stanza_and_exits_0() {
     }
     assert!(said.contains("every stanza arrived once, in order"), "{said}");
     assert!(said.contains("(the sum holds)"), "{said}");
+}
+
+/// `ringgate run`, killed when dropped.
+struct Proxy(Child);
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// OVL-09: each stranger that is refused is a line, and nobody reads the pipe.
+#[test]
+fn standard_error_that_nobody_reads_stops_no_stream() {
+    let scratch = Scratch::new("run-unread");
+    scratch.certificate("example.org.pem", &["example.org", "conference.example.org"]);
+    let configuration = CONFIGURATION.replace(":15268", ":0").replace(":15353", ":0");
+    let public = "shards = 1\n[public]\nlisten = [\"127.0.0.1:0\"]\n[dns]\nservers = [\"127.0.0.1:9\"]\n";
+    let file = scratch.write("ringgate.toml", &public.replace("[public]", &format!("{configuration}[public]")));
+    let run = ["run", "--config", file.to_str().unwrap()];
+    let child = Command::new(env!("CARGO_BIN_EXE_ringgate")).args(run).stderr(Stdio::piped()).spawn().unwrap();
+    let mut proxy = Proxy(child);
+    let mut log = BufReader::new(proxy.0.stderr.take().unwrap());
+    let public = listener(&mut log);
+    // The pipe takes 64 KiB, which is less than 100 bytes for each of these lines.
+    for stranger in 0..1_000 {
+        let mut stream = TcpStream::connect(public).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(b"<no-stream/>").unwrap();
+        let mut heard = String::new();
+        stream.read_to_string(&mut heard).unwrap_or_else(|error| panic!("stranger {stranger}: {error}"));
+        assert!(heard.contains("invalid-namespace") || heard.contains("bad-format"), "{heard}");
+    }
+    let refused = log.lines().map_while(Result::ok).filter(|line| line.contains("stream closed")).take(1_000);
+    assert_eq!(refused.count(), 1_000);
+}
+
+/// Reads the log up to where it says on which public address the proxy runs.
+fn listener(log: &mut impl BufRead) -> SocketAddr {
+    let mut seen = String::new();
+    loop {
+        let from = seen.len();
+        assert_ne!(log.read_line(&mut seen).unwrap(), 0, "it ended: {seen}");
+        if let Some((_, public)) = seen[from..].split_once("running public=") {
+            return public.split(' ').next().unwrap().parse().unwrap();
+        }
+    }
 }

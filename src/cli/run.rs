@@ -10,7 +10,7 @@ pub(super) fn run(file: &ConfigurationFile) -> anyhow::Result<ExitCode> {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
-    log::init(loaded.config.log)?;
+    let _log = log::init(loaded.config.log)?;
     for warning in &loaded.problems.warnings {
         let (key, line) = (warning.key.as_str(), warning.line);
         tracing::warn!(

@@ -1,11 +1,13 @@
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ringgate_proto::proof::Method;
 use ringgate_proto::route::Account;
 use ringgate_proto::stream::Untrusted;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::budget::LINES_PER_SECOND;
 use super::*;
 
 /// What was written.
@@ -110,7 +112,7 @@ fn failed_external_says_what_the_certificate_lacks() {
     };
     assert_eq!(
         line(event),
-        "INFO external failed shard=3 stream=7 face=\"inbound\" remote=\"partner.example\" failure=\"not-authorized\" certificate=\"self-signed\""
+        "INFO external failed shard=3 stream=7 face=\"inbound\" remote=\"partner.example\" failure=\"not-authorized\" certificate=\"self-signed\" suppressed=0"
     );
 }
 
@@ -159,8 +161,37 @@ fn flood_of_refused_connections_is_not_a_flood_of_lines() {
     let mut events = (0..1_000).map(|_| (refused(), second)).collect::<Vec<_>>();
     events.push((refused(), second + Duration::from_secs(1)));
     let lines = lines_at(Level::INFO, LogFormat::Text, &events);
-    assert_eq!(lines.len(), REFUSED_LINES_PER_SECOND as usize + 1);
+    assert_eq!(lines.len(), LINES_PER_SECOND as usize + 1);
     assert!(lines.last().unwrap().contains("suppressed=990"), "{lines:?}");
+}
+
+/// OVL-09: one stream can have any number of pairs and SASL attempts refused.
+#[test]
+fn flood_of_refused_pairs_is_not_a_flood_of_lines_and_hides_no_other() {
+    let refused = |face| Event::PairRefused {
+        stream: 7,
+        face,
+        pair: pair("partner.example", "not-served.example"),
+        reason: "target-not-local",
+    };
+    let failed = Event::SaslFailed {
+        stream: 7,
+        face: Face::Inbound,
+        remote: None,
+        failure: SaslFailure::NotAuthorized,
+        certificate: None,
+    };
+    let second = Timestamp::default() + Duration::from_secs(5);
+    let mut events = vec![(refused(Face::Inbound), second); 10_000];
+    events.push((refused(Face::Outbound), second));
+    events.extend(vec![(failed, second); 10_000]);
+    events.push((refused(Face::Inbound), second + Duration::from_secs(1)));
+    let lines = lines_at(Level::INFO, LogFormat::Text, &events);
+    let count = |words: &str| lines.iter().filter(|line| line.contains(words)).count();
+    assert_eq!(lines.len(), 2 * LINES_PER_SECOND as usize + 2);
+    assert_eq!(count("external failed"), LINES_PER_SECOND as usize);
+    assert_eq!(count("face=\"outbound\""), 1);
+    assert!(lines.last().unwrap().contains("suppressed=9990"), "{lines:?}");
 }
 
 #[test]

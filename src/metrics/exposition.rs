@@ -16,6 +16,7 @@ use ringgate_proto::route::Account;
 
 use super::board::{Board, Snapshot};
 use super::tally::{Tally, add};
+use crate::log::lines_dropped;
 use crate::shard::observe::{Counters, FACES, Traffic};
 
 /// Upper bounds of the buckets of the transit histogram, in nanoseconds.
@@ -81,7 +82,8 @@ impl Collector for Scrape {
         encode_account(&mut out, &self.account)?;
         encode_traffic(&mut out, &self.traffic)?;
         encode_shards(&mut out, &self.shards)?;
-        encode_transit(&mut out, &self.transit)
+        encode_transit(&mut out, &self.transit)?;
+        encode_log(&mut out)
     }
 }
 
@@ -231,6 +233,13 @@ fn encode_shards(out: &mut Families<'_, '_>, shards: &[(u16, Arc<Snapshot>)]) ->
     Ok(())
 }
 
+fn encode_log(out: &mut Families<'_, '_>) -> Result<(), Error> {
+    let text = ("log_lines_dropped", "Log lines that standard error did not take in time");
+    out.family(text, None, MetricType::Counter, |encoder| {
+        encoder.encode_counter::<NoLabelSet, _, f64>(&lines_dropped(), None)
+    })
+}
+
 type ShardCounter = (&'static str, &'static str, fn(&Counters) -> u64);
 
 const SHARD_COUNTERS: [ShardCounter; 20] = [
@@ -313,6 +322,7 @@ mod tests {
             "ringgate_stanzas_open{state=\"handed_over\"} 4",
             "ringgate_traffic_bytes_total{face=\"inbound\",direction=\"received\"} 14",
             "ringgate_handshakes_total{shard=\"1\"} 2",
+            "ringgate_log_lines_dropped_total 0",
             "ringgate_connections{shard=\"0\"} 5",
             "ringgate_transit_seconds_count{face=\"outbound\"} 4",
             "ringgate_transit_seconds_bucket{le=\"0.00005\",face=\"outbound\"} 2",

@@ -307,7 +307,7 @@ impl Session {
         };
         if let (Connection::Server(_), Some(asked)) = (&self.connection, sni::take_asked()) {
             if asked.0.is_none() {
-                tracing::info!(sni = "none", "the peer named no server; it was shown the default certificate");
+                sni::log_nameless();
             }
             self.server_name = asked.0;
         }

@@ -1,6 +1,6 @@
 //! Which certificate a peer that connects to us is shown, and what it asked for.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -8,10 +8,15 @@ use std::sync::Arc;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use crate::clock;
+use crate::log::Budget;
+
 thread_local! {
     /// What the ClientHello that this thread just worked on asked for. An unbuffered server connection does not tell; the
     /// session takes it right after the call in which the resolver ran, on the same thread.
     static ASKED: Cell<Option<Asked>> = const { Cell::new(None) };
+    /// For lines about peers that asked for nothing; a shard has one thread.
+    static NAMELESS: RefCell<Budget> = RefCell::default();
 }
 
 /// A ClientHello's server name, if it had one.
@@ -20,6 +25,13 @@ pub(super) struct Asked(pub(super) Option<Box<str>>);
 /// What the last ClientHello processed on this thread asked for, once.
 pub(super) fn take_asked() -> Option<Asked> {
     ASKED.take()
+}
+
+/// Logs that a peer asked for no name, which every stranger can do as often as it connects.
+pub(super) fn log_nameless() {
+    if let Some(suppressed) = NAMELESS.with_borrow_mut(|budget| budget.take(clock::now())) {
+        tracing::info!(sni = "none", suppressed, "the peer named no server; it was shown the default certificate");
+    }
 }
 
 /// Certificates by exact A-label name; the default for any other name and for none. RFC 6066 §3.
