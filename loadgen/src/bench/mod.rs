@@ -39,10 +39,15 @@ impl Turn {
         Some(format!("{}, round {}: {reason}", self.system, self.round + 1))
     }
 
-    /// Whether this figure of it may be used.
+    /// Whether this figure of it may be used, if only as a bound.
     pub fn vouches_for(&self, quantity: Quantity) -> bool {
+        self.objection().is_none() || (self.is_bound() && quantity.is_cost())
+    }
+
+    /// The generator was the limit and nothing else is wrong: its costs are the most, its rate is the least that the system can do.
+    pub fn is_bound(&self) -> bool {
         let Verdict { is_generators_limit, failed, .. } = &self.run.outcome.verdict;
-        self.objection().is_none() || (*is_generators_limit && failed.is_empty() && quantity.is_cost())
+        *is_generators_limit && failed.is_empty()
     }
 }
 

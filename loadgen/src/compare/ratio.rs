@@ -1,7 +1,5 @@
 //! How many times as much, and how sure that is.
 
-use crate::report::table::Spread;
-
 /// Runs that each side needs for an interval.
 pub(super) const RUNS_AT_LEAST: usize = 5;
 
@@ -34,7 +32,7 @@ impl Ratio {
         let enough = base.len().min(other.len()) >= RUNS_AT_LEAST;
         let ends = |left_out: usize| (ratios[left_out], ratios[ratios.len() - 1 - left_out]);
         Some(Self {
-            estimate: Spread::of(ratios.iter().copied())?.median,
+            estimate: (ratios.get((ratios.len().max(1) - 1) / 2)? * ratios.get(ratios.len() / 2)?).sqrt(),
             interval: enough.then(|| ends(left_out(base.len(), other.len()))),
         })
     }

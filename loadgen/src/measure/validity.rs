@@ -74,23 +74,29 @@ pub struct Evidence<'a> {
 
 /// Judges a run by the rules above.
 pub fn judge(evidence: &Evidence<'_>) -> Verdict {
-    let main = evidence.plan.main_series().map(|series| (series, evidence.total(series)));
     let mut verdict = Verdict { interrupted: evidence.interrupted, ..Verdict::default() };
     generator(evidence, &mut verdict);
     verdict.invalid.extend(conservation(evidence));
     verdict.doubts.extend(others(evidence));
     verdict.failed.extend(losses(evidence));
-    let Some((series, histogram)) = main else { return verdict };
+    if let Some(series) = evidence.plan.main_series() {
+        main(evidence, series, &mut verdict);
+    }
+    verdict.is_generators_limit &= verdict.invalid.len() == 1;
+    verdict
+}
+
+/// What the main series says.
+fn main(evidence: &Evidence<'_>, series: Series, verdict: &mut Verdict) {
+    let histogram = evidence.total(series);
     if histogram.is_empty() {
         verdict.invalid.push(format!("nothing was measured: no sample of {}", series.name()));
-        return verdict;
+        return;
     }
-    send_lag(evidence, series, &histogram, &mut verdict);
+    send_lag(evidence, series, &histogram, verdict);
     verdict.doubts.extend(writing(evidence, series, &histogram));
     verdict.doubts.extend(steadiness(evidence, series));
     verdict.failed.extend(objective(evidence, series, &histogram));
-    verdict.is_generators_limit &= verdict.invalid.len() == 1;
-    verdict
 }
 
 impl Evidence<'_> {

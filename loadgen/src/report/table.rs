@@ -27,6 +27,48 @@ pub struct Row {
     pub unit: Unit,
     /// By system, then by round. A round that gave no figure is [`NONE`], so that later rounds stay abreast.
     pub cells: Vec<Vec<f64>>,
+    /// By system: what its figures say of the true ones; [`Bound::Exact`] where there is none.
+    pub bounds: Vec<Bound>,
+}
+
+/// What a figure says of the true one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bound {
+    /// It is the figure.
+    #[default]
+    Exact,
+    /// The true one is no greater.
+    AtMost,
+    /// The true one is no less.
+    AtLeast,
+    /// The true one may be either: a ratio of two upper bounds.
+    Either,
+}
+
+impl Bound {
+    /// Of a figure divided by one of the bound `divisor`.
+    fn over(self, divisor: Self) -> Self {
+        let inverse = match divisor {
+            Self::AtMost => Self::AtLeast,
+            Self::AtLeast => Self::AtMost,
+            same => same,
+        };
+        match (self, inverse) {
+            (Self::Exact, only) | (only, Self::Exact) => only,
+            (one, other) if one == other => one,
+            _ => Self::Either,
+        }
+    }
+
+    /// In front of a figure.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Exact => "",
+            Self::AtMost => "≤ ",
+            Self::AtLeast => "≥ ",
+            Self::Either => "~ ",
+        }
+    }
 }
 
 /// In place of a figure that a round did not give.
@@ -39,7 +81,7 @@ pub struct Spread {
     pub count: usize,
     /// The least.
     pub least: f64,
-    /// The median; of an even number, the mean of the two in the middle.
+    /// The median; of an even number, the greater of the two in the middle: a figure that was measured, not an average.
     pub median: f64,
     /// The greatest.
     pub greatest: f64,
@@ -51,7 +93,7 @@ impl Spread {
         let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
         values.sort_by(f64::total_cmp);
         let (least, greatest) = (*values.first()?, *values.last()?);
-        Some(Self { count: values.len(), least, median: median_of_sorted(&values), greatest })
+        Some(Self { count: values.len(), least, median: values[values.len() / 2], greatest })
     }
 
     /// The median, and the ends if there was more than one value: `8.00 µs (7.00 to 9.00 µs)`.
@@ -69,15 +111,6 @@ impl Spread {
     }
 }
 
-/// The median of sorted values.
-///
-/// # Panics
-/// Of none.
-pub(crate) fn median_of_sorted(values: &[f64]) -> f64 {
-    let middle = values.len() / 2;
-    if values.len().is_multiple_of(2) { f64::midpoint(values[middle - 1], values[middle]) } else { values[middle] }
-}
-
 impl Row {
     /// The figure of one system over its rounds.
     pub fn spread(&self, system: usize) -> Option<Spread> {
@@ -88,6 +121,16 @@ impl Row {
     pub fn ratio(&self, system: usize) -> Option<Spread> {
         let (first, other) = (self.cells.first()?, self.cells.get(system)?);
         Spread::of(other.iter().zip(first).map(|(other, first)| other / first))
+    }
+
+    /// What the figures of a system say of the true ones.
+    fn bound(&self, system: usize) -> Bound {
+        self.bounds.get(system).copied().unwrap_or_default()
+    }
+
+    /// What the ratios of a system to the first one say of the true ones.
+    fn ratio_bound(&self, system: usize) -> Bound {
+        self.bound(system).over(self.bound(0))
     }
 
     /// The largest number of rounds of a system.
@@ -134,7 +177,7 @@ impl Table {
     fn figures(&self) -> Grid {
         let head = ["".to_owned()].into_iter().chain(self.columns.iter().cloned()).collect();
         let systems: Vec<usize> = (0..self.columns.len()).collect();
-        let show = |row: &Row, system| Some(row.spread(system)?.show(row.unit));
+        let show = |row: &Row, system| Some(row.bound(system).mark().to_owned() + &row.spread(system)?.show(row.unit));
         Grid { head, rows: self.cells(&systems, show) }
     }
 
@@ -142,7 +185,8 @@ impl Table {
     fn ratios(&self) -> Option<Grid> {
         let systems: Vec<usize> = (1..self.columns.len()).collect();
         let head = ["".to_owned()].into_iter().chain(self.columns.iter().skip(1).cloned()).collect();
-        let show = |row: &Row, system| Some(row.ratio(system)?.show(Unit::Ratio));
+        let show =
+            |row: &Row, system| Some(row.ratio_bound(system).mark().to_owned() + &row.ratio(system)?.show(Unit::Ratio));
         let rows = self.cells(&systems, show);
         (!rows.is_empty()).then_some(Grid { head, rows })
     }
@@ -158,8 +202,26 @@ impl Table {
         self.rows.iter().filter_map(line).collect()
     }
 
-    /// Which figures lack rounds that others have, one line each.
+    /// What to know before using it, one line each.
     fn notes(&self) -> Vec<String> {
+        self.lacking().into_iter().chain(self.undirected()).collect()
+    }
+
+    /// Ratios of which it is not known which way they err.
+    fn undirected(&self) -> Vec<String> {
+        let first = self.columns.first().map_or("nothing", String::as_str);
+        let of = |row: &Row| {
+            let is_shown = |system: usize| row.ratio_bound(system) == Bound::Either && row.ratio(system).is_some();
+            let names = self.columns.iter().enumerate().skip(1).filter(|(system, _)| is_shown(*system));
+            let note =
+                |name| format!("{name}, {}: both it and {first} are bounds; the ratio may be more or less", row.name);
+            names.map(|(_, name)| note(name)).collect::<Vec<_>>()
+        };
+        self.rows.iter().flat_map(of).collect()
+    }
+
+    /// Which figures lack rounds that others have.
+    fn lacking(&self) -> Vec<String> {
         let lacking = |row: &Row| {
             let rounds = row.rounds();
             let of = |(system, name): (usize, &String)| {
@@ -177,7 +239,7 @@ mod tests {
     use super::*;
 
     fn table(cells: Vec<Vec<f64>>) -> Table {
-        let row = Row { name: "CPU per stanza".to_owned(), unit: Unit::Seconds, cells };
+        let row = Row { name: "CPU per stanza".to_owned(), unit: Unit::Seconds, cells, bounds: Vec::new() };
         Table { title: "fanout".to_owned(), columns: vec!["ours".to_owned(), "theirs".to_owned()], rows: vec![row] }
     }
 
@@ -208,8 +270,9 @@ mod tests {
     #[test]
     fn table_shows_figures_and_ratios_in_text_and_markdown() {
         let mut table = table(vec![vec![8e-6, 0.9e-6, 9e-6], vec![12e-6, 14e-6, 13e-6]]);
-        table.rows.push(Row { name: "p99.9".to_owned(), unit: Unit::Seconds, cells: vec![vec![NONE], vec![1e-3]] });
-        table.rows.push(Row { name: "nobody's".to_owned(), unit: Unit::Bytes, cells: Vec::new() });
+        let row = |name: &str, cells| Row { name: name.to_owned(), unit: Unit::Seconds, cells, bounds: Vec::new() };
+        table.rows.push(row("p99.9", vec![vec![NONE], vec![1e-3]]));
+        table.rows.push(row("nobody's", Vec::new()));
         let expected = "\
 fanout; 3 rounds: median (least to greatest)
                                          ours                     theirs
@@ -236,5 +299,38 @@ ratio to ours, round by round
     fn one_round_has_no_spread() {
         let text = table(vec![vec![8e-6], vec![12e-6]]).text(Paint(false));
         assert!(text.starts_with("fanout; one round\n") && !text.contains("to 1"), "{text}");
+    }
+
+    #[test]
+    fn median_of_an_even_number_is_one_that_was_measured() {
+        let median = |values: &[f64]| Spread::of(values.iter().copied()).map(|spread| spread.median);
+        assert_eq!([median(&[4.0, 1.0]), median(&[9.0, 1.0, 4.0, 2.0])], [Some(4.0); 2]);
+        assert_eq!(median(&[9.0, 1.0, 2.0]), Some(2.0));
+    }
+
+    #[test]
+    fn bounds_are_marked_in_figures_and_in_ratios() {
+        use Bound::{AtLeast, AtMost, Exact};
+        let shown = |bounds: [Bound; 2]| {
+            let mut table = table(vec![vec![2e-6], vec![3e-6]]);
+            table.rows[0].bounds = bounds.to_vec();
+            let text = table.text(Paint(false));
+            let cells = |line: &str| {
+                line.split("  ")
+                    .map(str::trim)
+                    .filter(|cell| !cell.is_empty())
+                    .skip(1)
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            };
+            let rows: Vec<Vec<String>> = text.lines().filter(|line| line.starts_with("  CPU")).map(cells).collect();
+            (rows.concat().join(", "), text.contains("theirs, CPU per stanza: both it and ours are bounds"))
+        };
+        let of = |text: &str, noted| (text.to_owned(), noted);
+        assert_eq!(shown([Exact, Exact]), of("2.00 µs, 3.00 µs, 1.50", false));
+        assert_eq!(shown([Exact, AtMost]), of("2.00 µs, ≤ 3.00 µs, ≤ 1.50", false));
+        assert_eq!(shown([AtMost, Exact]), of("≤ 2.00 µs, 3.00 µs, ≥ 1.50", false));
+        assert_eq!(shown([AtLeast, AtMost]), of("≥ 2.00 µs, ≤ 3.00 µs, ≤ 1.50", false));
+        assert_eq!(shown([AtMost, AtMost]), of("≤ 2.00 µs, ≤ 3.00 µs, ~ 1.50", true));
     }
 }

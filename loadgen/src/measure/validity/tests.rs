@@ -243,3 +243,16 @@ fn run_that_measured_nothing_is_invalid() {
     run.intervals.clear();
     assert!(judge(&evidence(&run)).invalid.iter().any(|reason| reason.starts_with("nothing was measured")));
 }
+
+#[test]
+fn limit_of_the_generator_is_no_bound_of_what_was_not_measured() {
+    let mut run = run(fan_outs(), MS / 100, good);
+    run.plan = plan("message --window 4 --warm-up 1s --duration 12s");
+    run.intervals.clear();
+    run.counts = Counts::default();
+    run.processor.engine_busy = 0.95;
+    let verdict = judge(&evidence(&run));
+    assert!(verdict.invalid.iter().any(|reason| reason.contains("the generator was the limit")), "{verdict:?}");
+    assert!(verdict.invalid.iter().any(|reason| reason.starts_with("nothing was measured")), "{verdict:?}");
+    assert!(!verdict.is_generators_limit);
+}
