@@ -251,3 +251,10 @@ pub struct Verdict {
     /// It was ended by the user before its time.
     pub interrupted: bool,
 }
+
+impl Verdict {
+    /// Its figures may be used, everything asked for held, and it lasted as long as it should.
+    pub fn is_good(&self) -> bool {
+        self.invalid.is_empty() && self.failed.is_empty() && !self.interrupted
+    }
+}

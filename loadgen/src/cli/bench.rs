@@ -44,12 +44,18 @@ pub(super) fn run(options: &Options, place: &run::Options) -> anyhow::Result<Exi
     let _precedence = priority::favour_self();
     let directory = place.directory("bench");
     let mut bench = Bench { rounds: options.rounds.into(), directory: &directory, stop: &stop, tables: String::new() };
-    let all_done = match &options.scenario {
+    let all_valid = match &options.scenario {
         Some(scenario) => bench.scenario(scenario, place)?,
         None => bench.suite(&cases, place)?,
     };
-    println!("  tables  {}", directory.join("tables.md").display());
-    Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::from(super::INVALID) })
+    if !bench.tables.is_empty() {
+        println!("  tables  {}", directory.join("tables.md").display());
+    }
+    if stop.load(Ordering::Relaxed) {
+        println!("  Interrupted: only what was done until then is there.");
+        return Ok(ExitCode::from(super::INTERRUPTED));
+    }
+    Ok(if all_valid { ExitCode::SUCCESS } else { ExitCode::from(super::INVALID) })
 }
 
 impl Options {
@@ -107,10 +113,17 @@ impl Bench<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            let scenario = case.scenario(rate_of(case, &maxima)?)?;
-            let turns = self.compare(&rig, &scenario.plan()?, &systems, case.name)?;
+            let rate = match rate_of(case, &maxima) {
+                Ok(rate) => rate,
+                Err(reason) => {
+                    self.skip(&reason)?;
+                    all_valid = false;
+                    continue;
+                }
+            };
+            let turns = self.compare(&rig, &case.scenario(rate)?.plan()?, &systems, case.name)?;
             maxima.insert(case.name, maximum(&systems, &turns));
-            let rate = rate_of(case, &maxima)?.map_or(String::new(), |rate| format!(" --rate {rate}"));
+            let rate = rate.map_or(String::new(), |rate| format!(" --rate {rate}"));
             all_valid &= self.show(case.title, &format!("loadgen {}{rate}", case.line), &systems, &turns)?;
         }
         Ok(all_valid)
@@ -121,8 +134,25 @@ impl Bench<'_> {
         Rounds { plan, systems, count: self.rounds, directory: &directory }.run(rig, self.stop)
     }
 
-    /// Prints a table, adds it to the file; whether all runs are valid.
+    /// Says why a comparison is left out, and adds that to the file.
+    fn skip(&mut self, reason: &str) -> anyhow::Result<()> {
+        println!("  Left out: {reason}\n");
+        self.tables += &format!("Left out: {reason}\n\n");
+        self.write()
+    }
+
+    /// The file of all tables so far.
+    fn write(&self) -> anyhow::Result<()> {
+        let file = self.directory.join("tables.md");
+        fs::create_dir_all(self.directory).with_context(|| format!("cannot make {}", self.directory.display()))?;
+        fs::write(&file, &self.tables).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// Prints a table, adds it to the file; whether all runs are valid. Where no run was done there is nothing to show.
     fn show(&mut self, title: &str, line: &str, systems: &[System], turns: &[Turn]) -> anyhow::Result<bool> {
+        if turns.is_empty() {
+            return Ok(false);
+        }
         let table = table(title, systems, turns);
         let terminal = Terminal::stdout();
         println!("{}  {line}\n", table.text(Paint(terminal.colour)));
@@ -130,9 +160,7 @@ impl Bench<'_> {
         objections.iter().for_each(|objection| println!("  {objection}\n"));
         self.tables += &format!("{}\n`{line}`\n\n", table.markdown());
         objections.iter().for_each(|objection| self.tables += &format!("{objection}\n\n"));
-        let file = self.directory.join("tables.md");
-        fs::create_dir_all(self.directory).with_context(|| format!("cannot make {}", self.directory.display()))?;
-        fs::write(&file, &self.tables).with_context(|| format!("cannot write {}", file.display()))?;
+        self.write()?;
         Ok(turns.iter().all(|turn| turn.vouches_for(Quantity::CpuPerStanza)))
     }
 }
@@ -140,8 +168,11 @@ impl Bench<'_> {
 /// What to know about a turn's figures.
 fn objection(turn: &Turn) -> Option<String> {
     let objection = turn.objection()?;
-    let usable =
-        if turn.vouches_for(Quantity::CpuPerStanza) { "At most so much CPU, the rest is not used" } else { "Not used" };
+    let usable = if turn.vouches_for(Quantity::CpuPerStanza) {
+        "Only its costs are used, as bounds (≤, ≥)"
+    } else {
+        "Not used"
+    };
     Some(format!("{usable}: {objection}"))
 }
 
@@ -157,10 +188,28 @@ fn systems_of(case: &Case, asked: &[System]) -> Result<Vec<System>, Usage> {
 }
 
 /// The rate of a case that follows from an earlier one.
-fn rate_of(case: &Case, maxima: &BTreeMap<&str, Option<f64>>) -> anyhow::Result<Option<f64>> {
+///
+/// # Errors
+/// Why there is none, in a line.
+fn rate_of(case: &Case, maxima: &BTreeMap<&str, Option<f64>>) -> Result<Option<f64>, String> {
     let Rate::HalfOf { case: earlier, stanzas } = case.rate else { return Ok(None) };
-    let maximum = maxima.get(earlier).copied().flatten();
-    let maximum =
-        maximum.with_context(|| format!("{} has no rate: not every system has a valid run of {earlier}", case.name))?;
-    Ok(Some((maximum / 2.0 / stanzas).round().max(1.0)))
+    match maxima.get(earlier).copied().flatten() {
+        Some(maximum) => Ok(Some((maximum / 2.0 / stanzas).round().max(1.0))),
+        None => Err(format!("{} has no rate: not every system has a usable run of {earlier}", case.name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_is_half_of_the_earlier_maximum_and_without_it_the_case_is_left_out() {
+        let case = suite().iter().find(|case| case.name == "fanout").expect("it is there");
+        let rate = |maximum| rate_of(case, &BTreeMap::from([("flood", maximum)]));
+        assert_eq!(rate(Some(24_600.0)), Ok(Some(123.0)));
+        let reason = "fanout has no rate: not every system has a usable run of flood";
+        assert_eq!([rate(None), rate_of(case, &BTreeMap::new())], [Err(reason.to_owned()), Err(reason.to_owned())]);
+        assert_eq!(rate_of(&suite()[0], &BTreeMap::new()), Ok(None));
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use clap::Args;
@@ -76,7 +76,7 @@ pub(super) fn run(options: &Options, place: &run::Options) -> anyhow::Result<Exi
     search.write(&found, unit)?;
     println!("{}", sentence(&found, unit));
     println!("  data    {}", search.directory.join("bisect.json").display());
-    Ok(code(&found))
+    Ok(if stop.load(Ordering::Relaxed) { ExitCode::from(super::INTERRUPTED) } else { code(&found) })
 }
 
 impl Options {
@@ -151,8 +151,9 @@ impl Search<'_> {
 
 /// Prints a run as one line of the curve of latency by load, and keeps it.
 fn point(rate: f64, run: &Run) -> Point {
-    let Verdict { invalid, failed, .. } = &run.outcome.verdict;
-    let missed = invalid.iter().chain(failed).next().cloned();
+    let Verdict { invalid, failed, interrupted, .. } = &run.outcome.verdict;
+    let interrupted = interrupted.then(|| "it was interrupted".to_owned());
+    let missed = interrupted.or_else(|| invalid.iter().chain(failed).next().cloned());
     let point =
         Point { rate, p50: Quantity::P50.of(run), p99: Quantity::P99.of(run), p999: Quantity::P999.of(run), missed };
     let show = |value: Option<f64>| value.map_or_else(|| "n/a".to_owned(), |value| Unit::Seconds.show(value));
@@ -177,8 +178,27 @@ fn sentence(found: &Found, unit: &str) -> String {
 
 fn code(found: &Found) -> ExitCode {
     match (found.kept, &found.missed) {
+        _ if !found.is_confirmed => ExitCode::from(super::INVALID),
         (Some(_), _) => ExitCode::SUCCESS,
         (None, Some(missed)) if !missed.is_invalid => ExitCode::from(super::FAILED),
         (None, _) => ExitCode::from(super::INVALID),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::bisect::Step;
+
+    #[test]
+    fn answer_that_is_not_confirmed_is_no_success() {
+        let code = |kept, missed: Option<bool>, is_confirmed| {
+            let missed = missed.map(|is_invalid| Step { rate: 200.0, missed: 2, is_invalid, ..Step::default() });
+            format!("{:?}", code(&Found { kept, missed, steps: Vec::new(), is_confirmed }))
+        };
+        let expected = |code: u8| format!("{:?}", ExitCode::from(code));
+        assert_eq!(code(Some(100.0), Some(false), true), expected(0));
+        assert_eq!(code(Some(100.0), Some(false), false), expected(4));
+        assert_eq!([code(None, Some(false), true), code(None, Some(true), true)], [expected(3), expected(4)]);
     }
 }

@@ -6,7 +6,8 @@
 //! | 1 | it could not be done; one line on standard error says why |
 //! | 2 | wrong usage: an unknown scenario or system, an impossible rate |
 //! | 3 | a run missed an objective, or lost, doubled or reordered stanzas; in a comparison, a side is worse |
-//! | 4 | a run is invalid: its figures must not be used; in a comparison, a side has no valid run |
+//! | 4 | a run is invalid: its figures must not be used; in a comparison, a side has no valid run; in a search, the answer is not confirmed |
+//! | 130 | it was interrupted (Ctrl-C, SIGTERM): what there is was measured until then |
 
 mod bench;
 mod bisect;
@@ -32,9 +33,12 @@ const USAGE: u8 = 2;
 const FAILED: u8 = 3;
 /// A run is invalid.
 const INVALID: u8 = 4;
+/// It was interrupted: what a shell makes of SIGINT.
+const INTERRUPTED: u8 = 130;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, and a run kept its objectives; 1 could not be done; 2 wrong usage; \
-                          3 an objective was missed or stanzas were lost; 4 the run is invalid.";
+                          3 an objective was missed or stanzas were lost; 4 the run is invalid, or a search's answer not confirmed; \
+                          130 it was interrupted.";
 
 /// Measures XMPP federation: plays the servers on both sides of a system under test.
 ///
@@ -118,6 +122,9 @@ enum Usage {
 
 /// The exit code of a run.
 fn code(verdict: &Verdict) -> ExitCode {
+    if verdict.interrupted {
+        return ExitCode::from(INTERRUPTED);
+    }
     match (verdict.invalid.is_empty(), verdict.failed.is_empty()) {
         (false, _) => ExitCode::from(INVALID),
         (true, false) => ExitCode::from(FAILED),

@@ -286,7 +286,7 @@ fn verdict(verdict: &Verdict, paint: Paint) -> String {
         text += &format!("  {}\n", paint.bad("✗ Failed:"));
         verdict.failed.iter().for_each(|reason| text += &format!("      {reason}\n"));
     }
-    if verdict.invalid.is_empty() && verdict.failed.is_empty() {
+    if verdict.is_good() {
         text += &format!("  {} the figures may be used, and everything asked for held.\n", paint.good("✓ Valid:"));
     }
     text
@@ -340,6 +340,18 @@ mod tests {
         record.outcome.verdict.failed = vec!["11 stanzas missing".to_owned()];
         record.outcome.verdict.interrupted = true;
         must_look_like("bad.txt", &summary(&record, 80, false));
+    }
+
+    #[test]
+    fn interrupted_run_is_not_called_valid() {
+        let mut record = made_up::fan_out(2, 3, 1.0);
+        assert!(summary(&record, 80, false).contains("✓ Valid"));
+        record.outcome.verdict.interrupted = true;
+        let text = summary(&record, 80, false);
+        assert!(
+            text.contains("! Interrupted: this is what was measured until then.") && !text.contains("Valid"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn verdict(verdict: &Verdict) -> String {
     if !verdict.failed.is_empty() {
         text += &list(" bad", "Failed:", &verdict.failed);
     }
-    if verdict.invalid.is_empty() && verdict.failed.is_empty() {
+    if verdict.is_good() {
         text += &list("", "Valid: the figures may be used, and everything asked for held.", &[]);
     }
     if !verdict.doubts.is_empty() {
