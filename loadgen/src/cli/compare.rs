@@ -22,7 +22,7 @@ Mann-Whitney test: of 100 comparisons, 95 or more hold the true ratio, for each 
 interval that contains 1 shows no difference.
 
 Exit codes: 0 nothing is shown to be worse; 1 a file cannot be read, or the runs had different loads; 2 wrong usage; 3 a side is \
-worse than the first in a figure; 4 a side has no valid run.";
+worse than the first in a figure, or runs of it failed and none of the first did; 4 a side has no valid run.";
 
 /// What to compare.
 #[derive(Clone, Debug, Args)]

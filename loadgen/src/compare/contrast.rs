@@ -55,6 +55,8 @@ pub(super) struct Contrast {
     pub(super) letter: char,
     /// Figures that both sides have.
     pub(super) lines: Vec<Line>,
+    /// Runs of this side failed, and none of the first did: how many, and why.
+    pub(super) failure: Option<String>,
 }
 
 impl Contrast {
@@ -66,7 +68,13 @@ impl Contrast {
         };
         // The inverse of the processor time per stanza would say the same again.
         let told = Quantity::ALL.into_iter().filter(|quantity| *quantity != Quantity::StanzasPerCoreSecond);
-        Self { letter: other.letter, lines: told.filter_map(line).collect() }
+        let failure = if first.has_failed() { None } else { other.failure() };
+        Self { letter: other.letter, lines: told.filter_map(line).collect(), failure }
+    }
+
+    /// Whether the side is worse in a figure, or failed where the first did not.
+    pub(super) fn is_worse(&self) -> bool {
+        self.failure.is_some() || self.found(Finding::Worse).next().is_some()
     }
 
     /// Names of the figures of which this was found.
@@ -74,8 +82,17 @@ impl Contrast {
         self.lines.iter().filter(move |line| line.finding == finding).map(|line| line.quantity.name())
     }
 
-    /// In a sentence.
+    /// In a sentence or two.
     pub(super) fn conclusion(&self, first: &Side) -> String {
+        let figures = self.of_figures(first);
+        match &self.failure {
+            None => figures,
+            Some(failure) => format!("{} is worse than {}: {failure}. {figures}", self.letter, first.letter),
+        }
+    }
+
+    /// What the figures say.
+    fn of_figures(&self, first: &Side) -> String {
         let names = |finding| self.found(finding).collect::<Vec<_>>().join(", ");
         let (worse, better, unknown) = (names(Finding::Worse), names(Finding::Better), names(Finding::NoInterval));
         let mut parts = Vec::new();

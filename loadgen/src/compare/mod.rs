@@ -18,7 +18,7 @@ mod side;
 mod text;
 
 use crate::report::curve::Curve;
-use contrast::{Contrast, Finding};
+use contrast::Contrast;
 use remark::Remark;
 pub use side::Side;
 
@@ -32,7 +32,8 @@ pub enum Judgement {
     DifferentLoads,
     /// A side has no valid run.
     Invalid,
-    /// A side is worse than the first one in a figure, beyond doubt.
+    /// A side is worse than the first one: the whole 95 % interval of a figure says so, or runs of it failed (lost stanzas, missed
+    /// the objective) and none of the first did.
     Worse,
     /// No side is.
     NotWorse,
@@ -57,12 +58,11 @@ impl Comparison {
 
     /// What it comes to; the gravest, if there is more than one answer.
     pub fn judgement(&self) -> Judgement {
-        let found = |finding| self.contrasts.iter().any(|contrast| contrast.found(finding).next().is_some());
         if self.remarks.iter().any(|remark| matches!(remark, Remark::Load(_))) {
             Judgement::DifferentLoads
         } else if self.sides.iter().any(|side| !side.is_valid()) {
             Judgement::Invalid
-        } else if found(Finding::Worse) {
+        } else if self.contrasts.iter().any(Contrast::is_worse) {
             Judgement::Worse
         } else {
             Judgement::NotWorse

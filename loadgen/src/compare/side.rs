@@ -85,6 +85,23 @@ impl Side {
         self.repeats.iter().filter(move |repeat| any || repeat.is_valid()).map(|repeat| &repeat.run)
     }
 
+    /// Whether a run that counts lost something or missed its objective.
+    pub(super) fn has_failed(&self) -> bool {
+        self.counted().any(|run| !run.outcome.verdict.failed.is_empty())
+    }
+
+    /// How many of the runs that count failed, and why the first of these did; `None` if none did.
+    pub(super) fn failure(&self) -> Option<String> {
+        let count = self.counted().count();
+        let mut failed = self.counted().filter(|run| !run.outcome.verdict.failed.is_empty());
+        let reasons = failed.next()?.outcome.verdict.failed.join(", ");
+        Some(match (1 + failed.count(), count) {
+            (_, 1) => format!("its run failed: {reasons}"),
+            (1, all) => format!("1 of {all} runs failed: {reasons}"),
+            (some, all) => format!("{some} of {all} runs failed, the first of them: {reasons}"),
+        })
+    }
+
     /// A figure of each run that counts and tells it.
     pub(super) fn figures(&self, quantity: Quantity) -> Vec<f64> {
         self.counted().filter_map(|run| quantity.of(run)).collect()

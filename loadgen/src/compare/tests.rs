@@ -100,7 +100,7 @@ fn invalid_run_is_named_and_left_out() {
         _ => {}
     };
     let comparison = Comparison::of(vec![side(0, 0..5, 1.0, unchanged), side(1, 0..6, 1.0, spoilt)]);
-    assert_eq!(comparison.judgement(), Judgement::NotWorse);
+    assert_eq!(comparison.judgement(), Judgement::Worse, "one of them lost stanzas");
     let shown = text(&comparison);
     assert!(
         shown.contains("5 of 6 runs valid")
@@ -116,6 +116,32 @@ fn invalid_run_is_named_and_left_out() {
     let shown = text(&comparison);
     assert!(shown.contains("✗ B, all runs: not valid: it was interrupted\n"), "{shown}");
     assert!(shown.ends_with("  No verdict: no valid run of B.\n") && shown.contains("16.3 µs"), "{shown}");
+}
+
+#[test]
+fn side_whose_runs_failed_where_those_of_the_first_did_not_is_worse_however_fast() {
+    let lossy = |at: usize, outcome: &mut Outcome| {
+        if at > 2 {
+            outcome.verdict.failed.push(format!("{at} stanzas had not arrived by the deadline"));
+        }
+    };
+    let judged = |sides: [Side; 2]| {
+        let comparison = Comparison::of(sides.into());
+        (comparison.judgement(), row(&text(&comparison), "B "))
+    };
+    let (judgement, said) = judged([side(0, 0..5, 1.0, unchanged), side(1, 0..5, 0.7, lossy)]);
+    assert_eq!(judgement, Judgement::Worse);
+    let loss = "B is worse than A: 2 of 5 runs failed, the first of them: 3 stanzas had not arrived by the deadline. B against A: better";
+    assert!(said.starts_with(loss), "{said}");
+    // One run is enough: a loss needs no interval.
+    let all_lossy = |_: usize, outcome: &mut Outcome| lossy(3, outcome);
+    let (judgement, said) = judged([side(0, 0..1, 1.0, unchanged), side(1, 0..1, 1.0, all_lossy)]);
+    assert_eq!(judgement, Judgement::Worse);
+    assert!(said.starts_with("B is worse than A: its run failed: 3 stanzas"), "{said}");
+    let (judgement, _) = judged([side(0, 0..5, 1.0, lossy), side(1, 0..5, 1.0, lossy)]);
+    assert_eq!(judgement, Judgement::NotWorse);
+    let (judgement, _) = judged([side(0, 0..5, 1.0, lossy), side(1, 0..5, 1.0, unchanged)]);
+    assert_eq!(judgement, Judgement::NotWorse);
 }
 
 #[test]
