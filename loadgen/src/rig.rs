@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use ringgate::shard::placement;
 
 use crate::engine::{Ground, Live, Measured, Stage, SystemWatch};
@@ -25,23 +25,32 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct Cores {
     /// Of the system under test.
     pub system: Vec<usize>,
-    /// Of the engine, and of everything else of this process.
+    /// Of the engine's threads, and the first of them of the thread that measures hiccups.
     pub engine: Vec<usize>,
 }
 
 impl Cores {
-    /// Half of the cores that this process may use for each, where nothing else is asked for; a single core is shared, which
-    /// makes a run invalid sooner.
+    /// Half of the cores that this process may use for each, where nothing else is asked for; a single core is shared, and what
+    /// each spends on it makes the other late.
     ///
     /// # Errors
     /// A core that this process may not use, or one asked for twice.
     pub fn choose(system: &[usize], engine: &[usize]) -> anyhow::Result<Self> {
-        let allowed = placement::allowed_cores().context("the cores of this process")?;
+        Self::among(&placement::allowed_cores().context("the cores of this process")?, system, engine)
+    }
+
+    fn among(allowed: &[usize], system: &[usize], engine: &[usize]) -> anyhow::Result<Self> {
         for core in system.iter().chain(engine) {
             ensure!(allowed.contains(core), "core {core} is not one of {allowed:?}, which this process may use");
         }
-        let twice = system.iter().find(|core| engine.contains(core));
-        ensure!(twice.is_none(), "core {} is asked for twice, for the system and for the engine", twice.unwrap_or(&0));
+        if let Some(core) = system.iter().find(|core| engine.contains(core)) {
+            bail!("core {core} is asked for twice, for the system and for the engine");
+        }
+        for (cores, who) in [(system, "system"), (engine, "engine")] {
+            if let Some((_, core)) = cores.iter().enumerate().find(|(at, core)| cores[..*at].contains(core)) {
+                bail!("core {core} is asked for twice for the {who}");
+            }
+        }
         let free = |taken: &[usize]| allowed.iter().copied().filter(|core| !taken.contains(core)).collect::<Vec<_>>();
         let (system, engine) = match (system, engine) {
             ([], []) => match allowed.split_at(allowed.len() / 2) {
@@ -226,4 +235,34 @@ fn play(stage: &Stage, watched: &Watched, progress: &mut Progress, stop: &Atomic
         }
         run.join().map_err(|_| anyhow::anyhow!("the engine panicked"))?
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(allowed: &[usize], system: &[usize], engine: &[usize]) -> Result<(Vec<usize>, Vec<usize>), String> {
+        let cores = Cores::among(allowed, system, engine).map_err(|error| error.to_string())?;
+        Ok((cores.system, cores.engine))
+    }
+
+    #[test]
+    fn each_side_has_half_of_the_cores_or_what_the_other_leaves() {
+        assert_eq!(chosen(&[0, 1, 2, 5], &[], &[]), Ok((vec![0, 1], vec![2, 5])));
+        assert_eq!(chosen(&[3, 4, 5], &[], &[]), Ok((vec![3], vec![4, 5])));
+        assert_eq!(chosen(&[7], &[], &[]), Ok((vec![7], vec![7])), "a single core is shared");
+        assert_eq!(chosen(&[0, 1, 2], &[1], &[]), Ok((vec![1], vec![0, 2])));
+        assert_eq!(chosen(&[0, 1, 2], &[], &[0, 1]), Ok((vec![2], vec![0, 1])));
+        assert_eq!(chosen(&[0, 1, 2], &[2], &[0]), Ok((vec![2], vec![0])));
+    }
+
+    #[test]
+    fn cores_that_cannot_be_had_are_refused() {
+        let refused = |system: &[usize], engine: &[usize]| chosen(&[0, 1], system, engine).unwrap_err();
+        assert_eq!(refused(&[2], &[]), "core 2 is not one of [0, 1], which this process may use");
+        assert_eq!(refused(&[1], &[1]), "core 1 is asked for twice, for the system and for the engine");
+        assert_eq!(refused(&[0, 0], &[]), "core 0 is asked for twice for the system");
+        assert_eq!(refused(&[], &[1, 1]), "core 1 is asked for twice for the engine");
+        assert_eq!(refused(&[0, 1], &[]), "no core is left for the other side; the cores are [0, 1]");
+    }
 }

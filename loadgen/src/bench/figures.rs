@@ -42,10 +42,10 @@ fn has_figures(row: &Row) -> bool {
 /// What a median over rounds is a bound of, as soon as one of them is.
 fn bound(system: System, turns: &[Turn], quantity: Quantity) -> Bound {
     let is_bound = of(system, turns).any(|turn| turn.is_bound() && quantity.of(&turn.run).is_some());
-    match (is_bound && quantity.is_cost(), quantity.higher_is_better()) {
-        (false, _) => Bound::Exact,
-        (true, false) => Bound::AtMost,
-        (true, true) => Bound::AtLeast,
+    match quantity {
+        Quantity::CpuPerStanza | Quantity::CpuPerHandshake if is_bound => Bound::AtMost,
+        Quantity::StanzasPerCoreSecond if is_bound => Bound::AtLeast,
+        _ => Bound::Exact,
     }
 }
 

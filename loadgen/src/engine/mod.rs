@@ -9,7 +9,7 @@
 //! Domains are dealt out to the engine's cores; a domain's connections, and the judgement of what its users send, are on its
 //! core. What arrives elsewhere is handed over in batches, with the time of its arrival; with one core nothing is.
 //!
-//! *Send lag* is the time from when a stanza was due until the kernel had taken its last byte. An *arrival* is timed when the
+//! *Send lag* is the time from when a departure was due until its first stanza was offered to its socket. An *arrival* is timed when the
 //! read that brought it is begun to be dealt with.
 
 mod core;

@@ -16,7 +16,7 @@ use crate::measure::figure::percentile;
 use crate::measure::{Phase, Series};
 use crate::outcome::{Outcome, SCHEMA};
 
-/// Larger files are not read: a run has at most 33 histograms of some 100 kB.
+/// Larger files are not read: a run has at most one histogram of some 100 kB for each phase and series, 36.
 const BYTES_AT_MOST: u64 = 64 << 20;
 
 /// Why a file is not read as a result.

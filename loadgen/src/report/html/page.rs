@@ -90,8 +90,16 @@ fn percentiles(run: &Run) -> String {
     if grid.rows.is_empty() {
         return String::new();
     }
-    let caption = "From the scheduled time, so a system that falls behind is not asked less. Dotted, and n/a below: fewer than \
-                   100 samples lie beyond, so it says little about the next run.";
+    let since = match run.main_series() {
+        Some(Series::Transit) => "From writing a stanza, in a closed loop: a system that falls behind is asked less.",
+        Some(Series::Handshake) => {
+            "From the begin of a connection, in a closed loop: a system that falls behind is asked less."
+        }
+        _ => "From the scheduled time, so a system that falls behind is not asked less.",
+    };
+    let caption = format!(
+        "{since} Dotted, and n/a below: fewer than 100 samples lie beyond, so it says little about the next run."
+    );
     let content = format!(
         "<figure>{chart}<figcaption>{caption}</figcaption></figure>\n<div class=\"wide\">{}</div>\n",
         grid.html()
@@ -245,4 +253,27 @@ fn facts(rows: &[(&str, String)]) -> String {
         |(name, value): &(&str, String)| format!("<tr><td>{}</td><td>{}</td></tr>\n", escape(name), escape(value));
     let rows: String = rows.iter().filter(|(_, value)| !value.is_empty()).map(row).collect();
     format!("<table class=\"facts\">\n<tbody>\n{rows}</tbody>\n</table>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::made_up;
+
+    #[test]
+    fn caption_says_from_when_the_main_series_counts() {
+        let caption = |series: Series| {
+            let mut record = made_up::fan_out(1, 1, 1.0);
+            record.outcome.scenario = "message".to_owned();
+            record.intervals.iter_mut().for_each(|interval| interval.series = series);
+            page(&Run::of(&record), &record.intervals)
+        };
+        assert!(caption(Series::Recipient).contains("From the scheduled time, so a system"));
+        for (series, since) in
+            [(Series::Transit, "From writing a stanza"), (Series::Handshake, "From the begin of a connection")]
+        {
+            let page = caption(series);
+            assert!(page.contains(since) && !page.contains("From the scheduled time"), "{series:?}");
+        }
+    }
 }
