@@ -182,7 +182,7 @@ pub struct Processor {
 }
 
 /// Streams between servers.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Streams {
     /// Open at the end of the connect phase, both sides.
     pub open: u64,
@@ -191,8 +191,17 @@ pub struct Streams {
     pub lanes: u64,
     /// Handshakes that ended well in the measured phase.
     pub handshakes: u64,
-    /// That failed.
+    /// That failed after the connect phase, or had not ended when the run did; each is recorded with the time that one may take.
     pub failed: u64,
+    /// Why the first of them failed.
+    pub first_failed: Option<String>,
+    /// Established streams that the system cut after the connect phase.
+    pub lost: u64,
+    /// Which was the first of them, and why.
+    pub first_lost: Option<String>,
+    /// Where domains vanish on purpose: from when the first of them may return until the last stream was back, seconds. None if one
+    /// did not come back.
+    pub back_after: Option<f64>,
     /// TLS of the streams that the engine opened.
     #[serde(default)]
     pub opened: Sessions,

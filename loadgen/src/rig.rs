@@ -155,11 +155,9 @@ impl Rig {
             processor: measured.processor,
             system_cores: watched.cores.system.len(),
             cores: watched.cores.all().len(),
-            streams: measured.streams,
+            streams: &measured.streams,
             interrupted: measured.interrupted,
         });
-        verdict.is_generators_limit &= measured.invalid.is_empty();
-        verdict.invalid.extend(measured.invalid);
         verdict.doubts.extend(watched.doubts());
         let outcome = Outcome {
             schema: SCHEMA,

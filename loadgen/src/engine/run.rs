@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, anyhow};
 use glommio::{LocalExecutorBuilder, Placement};
 
-use super::core::{Core, Harvest, Seat};
+use super::core::{Back, Core, Harvest, Seat};
 use super::live::{Glimpse, Live};
 use super::scene::Scene;
 use super::shared::Shared;
@@ -61,8 +61,6 @@ pub struct Measured {
     pub phases: PhaseLengths,
     /// In the measured phase.
     pub processor: Processor,
-    /// Why the figures must not be used, as far as the engine knows: streams were lost.
-    pub invalid: Vec<String>,
     /// `stop` ended it.
     pub interrupted: bool,
 }
@@ -162,7 +160,6 @@ impl<'a> Conductor<'a> {
             streams,
             phases: PhaseLengths::default(),
             processor: Processor::default(),
-            invalid: Vec::new(),
             interrupted: false,
         };
         let done = std::collections::VecDeque::new();
@@ -224,9 +221,9 @@ impl<'a> Conductor<'a> {
     /// Lets what is on its way arrive. The user who interrupts a run does not wait for deadlines: what is under way then is
     /// undecided.
     fn drain(&mut self) {
-        let deadline = self.scene.plan.deadline + 2 * HANDOVER;
-        let patience = self.shared.now() + if self.measured.interrupted { deadline.min(FAREWELL) } else { deadline };
-        while self.shared.failure().is_none() && !self.shared.are_all_drained() && self.shared.now() < patience {
+        let patience = self.scene.patience() + HANDOVER;
+        let until = self.shared.now() + if self.measured.interrupted { patience.min(FAREWELL) } else { patience };
+        while self.shared.failure().is_none() && !self.shared.are_all_drained() && self.shared.now() < until {
             thread::sleep(LOOK);
         }
     }
@@ -273,7 +270,7 @@ impl<'a> Conductor<'a> {
 
     fn gather(mut self, harvests: Vec<Harvest>) -> Measured {
         let measured = &mut self.measured;
-        let mut busiest = Duration::ZERO;
+        let (mut busiest, mut back) = (Duration::ZERO, Back::default());
         let mut intervals = Vec::new();
         for harvest in harvests {
             measured.counts += harvest.counts;
@@ -281,24 +278,23 @@ impl<'a> Conductor<'a> {
             measured.carried += harvest.carried;
             measured.streams.open += harvest.open;
             measured.streams.handshakes += harvest.handshakes;
-            measured.streams.failed += harvest.failed;
+            let (failed, why) = harvest.failed;
+            measured.streams.failed += failed;
+            measured.streams.first_failed = measured.streams.first_failed.take().or(why);
+            let (lost, why) = harvest.lost;
+            measured.streams.lost += lost;
+            measured.streams.first_lost = measured.streams.first_lost.take().or(why);
+            back = back.and(harvest.back);
             measured.streams.opened += harvest.opened;
             measured.streams.accepted += harvest.accepted;
             measured.processor.engine += harvest.worked.used.as_secs_f64();
             busiest = busiest.max(harvest.worked.busy);
             intervals.push(harvest.intervals);
-            let (lost, why) = harvest.lost;
-            if let (true, Some(why)) = (lost > 0, why) {
-                measured.invalid.push(format!("{lost} streams were lost; the first: {why}"));
-            }
         }
+        measured.streams.back_after = back.all_after().map(|after| after.as_secs_f64());
         measured.intervals = merge(intervals);
         if !self.length.is_zero() {
             measured.processor.engine_busy = (busiest.as_secs_f64() / self.length.as_secs_f64()).min(1.0);
-        }
-        // Streams that are opened in the measured phase are no part of the connect phase's figure, but there are some.
-        if matches!(self.scene.plan.load, Load::Connecting { .. }) {
-            measured.phases.connect = 0.0;
         }
         self.measured
     }

@@ -2,15 +2,20 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringgate::stage::endpoint::{Call, Cast, Proof, Reception, Tls};
 use ringgate_proto::address::Domain;
 use serde::{Deserialize, Serialize};
 
 use super::stanza::Book;
+use crate::measure::HANDOVER;
 use crate::plan::{Lane, Party, Plan};
 use crate::systems::{Attachment, RelayTls};
 use crate::world;
+
+/// A stream that is not authenticated after so long has failed.
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Which of a core's listeners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +77,11 @@ impl Scene {
         let book = Book::new(&plan, run);
         let senders = plan.lanes.iter().map(|lane| seat(lane.from, places.len()) as u16).collect();
         Self { plan, attachment, book, places, remotes, locals, senders }
+    }
+
+    /// How long after the last departure or opening something may still be awaited.
+    pub(super) fn patience(&self) -> Duration {
+        self.plan.deadline.max(HANDSHAKE) + HANDOVER
     }
 
     /// The core of a lane's sender, where its stanzas are judged; 0 for a lane that does not exist.

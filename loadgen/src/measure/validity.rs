@@ -7,7 +7,7 @@
 //!   would be the limit, unless the system worked as much; in an open loop it would read arrivals late.
 //! - Conservation: `scheduled = arrived + missing + unsent + undecided`; as many samples were recorded as were settled; as many
 //!   departures and stanzas were scheduled as the plan holds (no more than that, when interrupted).
-//! - Something was measured at all.
+//! - Something was measured at all, and the memory of idle streams while all of them were open.
 //!
 //! *Doubtful*: named, and the figures may be used.
 //! - The send lag's p99 exceeds 10 % of the main series'. Latency counts from the scheduled time: what the lag adds makes the result
@@ -21,7 +21,8 @@
 //!   by more than 1.5. Not looked at when something goes wrong on purpose.
 //!
 //! *Failed*: what did not hold.
-//! - Stanzas missing, unsent, bounced, duplicated, reordered or foreign, a handshake that failed. What is missing, unsent or bounced on the lanes
+//! - Stanzas missing, unsent, bounced, duplicated, reordered or foreign, a handshake that failed, a stream that the system cut: what was due on it is unsent or missing, so the figures of
+//!   the others hold. What is missing, unsent or bounced on the lanes
 //!   of a domain that stops reading on purpose is excused.
 //! - The objective: the p99 or p99.9 of the main series is greater, or there are too few samples to say.
 
@@ -66,8 +67,8 @@ pub struct Evidence<'a> {
     pub system_cores: usize,
     /// Different cores that the system and the engine were on.
     pub cores: usize,
-    /// Handshakes.
-    pub streams: Streams,
+    /// Handshakes that failed, streams that were lost.
+    pub streams: &'a Streams,
     /// The user ended it.
     pub interrupted: bool,
 }
@@ -77,6 +78,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     let mut verdict = Verdict { interrupted: evidence.interrupted, ..Verdict::default() };
     generator(evidence, &mut verdict);
     verdict.invalid.extend(conservation(evidence));
+    verdict.invalid.extend(closed_streams(evidence));
     verdict.doubts.extend(others(evidence));
     verdict.failed.extend(losses(evidence));
     if let Some(series) = evidence.plan.main_series() {
@@ -203,6 +205,13 @@ fn conservation(evidence: &Evidence<'_>) -> Vec<String> {
     broken
 }
 
+/// Memory is told for each stream of the plan: all of them have to be open.
+fn closed_streams(evidence: &Evidence<'_>) -> Option<String> {
+    let lost = evidence.streams.lost;
+    (matches!(evidence.plan.load, Load::Idle) && lost > 0)
+        .then(|| format!("{lost} streams were no longer open when their memory was measured"))
+}
+
 /// Departures of which fan-outs are recorded, as far as the plan tells.
 fn plain_departures(evidence: &Evidence<'_>) -> Option<u64> {
     let Load::Paced(timetable) = &evidence.plan.load else { return None };
@@ -231,7 +240,7 @@ fn steadiness(evidence: &Evidence<'_>, series: Series) -> Vec<String> {
     if evidence.plan.disturbance.is_some() || evidence.interrupted {
         return Vec::new();
     }
-    let [first, second] = halves(evidence.intervals, series);
+    let [first, second] = halves(evidence, series);
     let differs = |(quantile, name, factor): &(f64, &str, f64)| {
         let (first, second) = (percentile(&first, *quantile).value()?, percentile(&second, *quantile).value()?);
         (first.max(second) > first.min(second).mul_f64(*factor)).then(|| {
@@ -246,25 +255,30 @@ fn steadiness(evidence: &Evidence<'_>, series: Series) -> Vec<String> {
     STEADY.iter().filter_map(differs).collect()
 }
 
-/// A series in the first and in the second half of the measured phase.
-fn halves(intervals: &[Interval], series: Series) -> [Histogram<u64>; 2] {
-    let is_of = |interval: &&Interval| interval.series == series && interval.phase == Phase::Measure;
-    let starts = || intervals.iter().filter(is_of).map(|interval| interval.start);
-    let (first, last) = (starts().min().unwrap_or_default(), starts().max().unwrap_or_default());
-    let middle = (first + last) / 2;
-    let is_first = |interval: &&Interval| interval.start <= middle;
-    let half =
-        |wanted: bool| total(intervals.iter().filter(|interval| is_first(interval) == wanted), series, Phase::Measure);
-    [half(true), half(false)]
+/// A series in the first and in the second half of the measured phase; each interval is where its middle is. What arrives after the
+/// end, while the run waits for the last stanzas, is in neither.
+fn halves(evidence: &Evidence<'_>, series: Series) -> [Histogram<u64>; 2] {
+    let PhaseLengths { connect, warm_up, measure } = evidence.phases;
+    let begin = connect + warm_up;
+    let (middle, end) = (begin + measure / 2.0, begin + measure);
+    let half = |is_in: &dyn Fn(f64) -> bool| {
+        let at = |interval: &&Interval| (interval.start + interval.length / 2).as_secs_f64();
+        total(evidence.intervals.iter().filter(|interval| is_in(at(interval))), series, Phase::Measure)
+    };
+    [half(&|at| at < middle), half(&|at| (middle..end).contains(&at))]
 }
 
 fn losses(evidence: &Evidence<'_>) -> Vec<String> {
-    let Evidence { counts, stressed, .. } = evidence;
+    let Evidence { counts, stressed, streams, .. } = evidence;
     let excused = match evidence.plan.disturbance {
         Some(Disturbance::StopsReading(_)) => *stressed,
         _ => Counts::default(),
     };
     let count = |count: u64, what: &str| (count > 0).then(|| format!("{count} {what}"));
+    let because = |what: Option<String>, first: Option<&str>| match first {
+        Some(first) => what.map(|what| format!("{what}; the first: {first}")),
+        None => what,
+    };
     [
         count(counts.missing.saturating_sub(excused.missing), "stanzas had not arrived by the deadline"),
         count(counts.unsent.saturating_sub(excused.unsent), "stanzas could not be sent, their stream was gone"),
@@ -272,7 +286,8 @@ fn losses(evidence: &Evidence<'_>) -> Vec<String> {
         count(counts.duplicated, "stanzas arrived more than once"),
         count(counts.reordered, "stanzas arrived after later ones"),
         count(counts.foreign, "stanzas were foreign, changed or at the wrong domain"),
-        count(evidence.streams.failed, "handshakes failed"),
+        because(count(streams.failed, "handshakes failed"), streams.first_failed.as_deref()),
+        because(count(streams.lost, "streams were lost"), streams.first_lost.as_deref()),
     ]
     .into_iter()
     .flatten()

@@ -99,12 +99,12 @@ fn outcome(seed: u64, seconds: u32, slowness: f64) -> Outcome {
             open: 220,
             lanes: 110,
             handshakes: 0,
-            failed: 0,
             opened: Sessions { full: 110, resumed: 0 },
             accepted: Sessions { full: 105, resumed: 5 },
             memory_before_bytes: 9_000_000,
             memory_open_bytes: 10_518_000,
             memory_end_bytes: 11_900_000,
+            ..Streams::default()
         },
         verdict: Verdict::default(),
     }

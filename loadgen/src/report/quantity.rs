@@ -25,11 +25,13 @@ pub enum Quantity {
     HandshakesPerSecond,
     /// Processor time of the system for each of them, seconds.
     CpuPerHandshake,
+    /// From when vanished domains may return until the last of their streams is back, seconds.
+    BackAfter,
 }
 
 impl Quantity {
     /// In the order of tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::CpuPerStanza,
         Self::StanzasPerCoreSecond,
         Self::StanzasPerSecond,
@@ -39,6 +41,7 @@ impl Quantity {
         Self::BytesPerStream,
         Self::HandshakesPerSecond,
         Self::CpuPerHandshake,
+        Self::BackAfter,
     ];
 
     /// As tables name it.
@@ -53,13 +56,15 @@ impl Quantity {
             Self::BytesPerStream => "memory per domain stream",
             Self::HandshakesPerSecond => "handshakes/s",
             Self::CpuPerHandshake => "CPU per handshake",
+            Self::BackAfter => "all streams back after",
         }
     }
 
     /// Of its values.
     pub fn unit(self) -> Unit {
         match self {
-            Self::CpuPerStanza | Self::CpuPerHandshake | Self::P50 | Self::P99 | Self::P999 => Unit::Seconds,
+            Self::CpuPerStanza | Self::CpuPerHandshake | Self::BackAfter => Unit::Seconds,
+            Self::P50 | Self::P99 | Self::P999 => Unit::Seconds,
             Self::BytesPerStream => Unit::Bytes,
             Self::StanzasPerCoreSecond | Self::StanzasPerSecond | Self::HandshakesPerSecond => Unit::Number,
         }
@@ -91,6 +96,7 @@ impl Quantity {
             Self::BytesPerStream => run.bytes_per_stream(),
             Self::HandshakesPerSecond => run.handshakes_per_second(),
             Self::CpuPerHandshake => run.seconds_per_handshake(),
+            Self::BackAfter => run.outcome.streams.back_after,
         }
     }
 }
@@ -105,12 +111,12 @@ mod tests {
         let record = made_up::fan_out(1, 1, 1.0);
         let figures =
             |run: &Run| Quantity::ALL.map(|quantity| quantity.of(run).map(|value| quantity.unit().show(value)));
-        let [cpu, per_core, rate, p50, p99, p999, memory, handshakes, of_handshake] = figures(&Run::of(&record));
+        let [cpu, per_core, rate, p50, p99, p999, memory, handshakes, of_handshake, back] = figures(&Run::of(&record));
         let shown = [cpu, per_core, rate].map(Option::unwrap_or_default);
         assert_eq!(shown, ["8.00 µs", "125,000", "40,000"]);
         // 1,000 fan-outs: enough for a median only.
         // Memory under load is not that of an idle stream.
-        assert_eq!((memory, handshakes, of_handshake), (None, None, None));
+        assert_eq!([memory, handshakes, of_handshake, back], [const { None }; 4]);
         assert_eq!((p50.is_some(), p99, p999), (true, None, None));
     }
 

@@ -94,10 +94,10 @@ impl Run {
         (used > 0.0 && handshakes > 0 && self.outcome.counts.scheduled == 0).then(|| used / handshakes as f64)
     }
 
-    /// Successful handshakes per second of the measured phase.
+    /// Successful handshakes per second of the measured phase; `None` where a timetable says how many there are, as among stanzas.
     pub fn handshakes_per_second(&self) -> Option<f64> {
         let (handshakes, seconds) = (self.outcome.streams.handshakes, self.outcome.phases.measure);
-        (handshakes > 0 && seconds > 0.0).then(|| handshakes as f64 / seconds)
+        (handshakes > 0 && seconds > 0.0 && self.outcome.counts.scheduled == 0).then(|| handshakes as f64 / seconds)
     }
 }
 

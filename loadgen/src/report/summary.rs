@@ -7,7 +7,7 @@ use super::run::Run;
 use super::units;
 use crate::measure::Series;
 use crate::measure::figure::{Figure, SHOWN, maximum, percentile};
-use crate::outcome::{Counts, Record, Sessions, Streams, Verdict};
+use crate::outcome::{Counts, Outcome, Record, Sessions, Streams, Verdict};
 
 /// Rows of the plot, without its axis.
 const PLOT_ROWS: usize = 10;
@@ -78,16 +78,33 @@ fn counts(run: &Run, paint: Paint) -> String {
         }
     }
     let streams = &outcome.streams;
-    let mut line = format!("{} open in {}", units::count(streams.open), units::seconds(outcome.phases.connect));
-    if let Some(bytes) = run.bytes_per_stream() {
-        line += &format!(", {} of memory per domain stream", units::bytes(bytes));
-    }
-    if let Some(rate) = run.handshakes_per_second() {
-        line += &format!("; {} handshakes, {}/s", units::count(streams.handshakes), units::number(rate));
-    }
-    let failed = format!("{} failed", units::count(streams.failed));
-    text += &row("streams", &format!("{line}; {}", if streams.failed > 0 { paint.bad(failed) } else { failed }));
+    text += &row("streams", &of_streams(run, paint));
     text + &sessions(streams)
+}
+
+/// How many were open, were opened meanwhile, failed, or were lost.
+fn of_streams(run: &Run, paint: Paint) -> String {
+    let Outcome { streams, phases, .. } = &run.outcome;
+    let mut parts = Vec::new();
+    if streams.open > 0 {
+        let memory =
+            run.bytes_per_stream().map(|bytes| format!(", {} of memory per domain stream", units::bytes(bytes)));
+        let open = format!("{} open in {}", units::count(streams.open), units::seconds(phases.connect));
+        parts.push(open + &memory.unwrap_or_default());
+    }
+    if streams.handshakes > 0 {
+        let rate = run.handshakes_per_second().map(|rate| format!(", {}/s", units::number(rate)));
+        let back = streams.back_after.map(|after| format!(", all back after {}", units::seconds(after)));
+        let count = format!("{} handshakes", units::count(streams.handshakes));
+        parts.push(count + &rate.or(back).unwrap_or_default());
+    }
+    let bad = |count: u64, what: &str| {
+        let text = format!("{} {what}", units::count(count));
+        if count > 0 { paint.bad(text) } else { text }
+    };
+    parts.push(bad(streams.failed, "failed"));
+    parts.extend((streams.lost > 0).then(|| bad(streams.lost, "lost")));
+    parts.join("; ")
 }
 
 /// How many TLS sessions of both sides were resumed; nothing if all was in clear.

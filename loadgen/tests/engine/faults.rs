@@ -57,7 +57,7 @@ fn verdict(plan: &Plan, measured: &Measured) -> Verdict {
         processor: measured.processor,
         system_cores: 1,
         cores: 1,
-        streams: measured.streams,
+        streams: &measured.streams,
         interrupted: measured.interrupted,
     })
 }
@@ -157,18 +157,33 @@ fn stanzas_that_come_back_as_errors_are_bounced_and_missing() {
 }
 
 #[test]
-fn what_is_due_on_a_stream_that_the_system_cut_is_unsent_and_the_run_invalid() {
+fn what_is_due_on_a_stream_that_the_system_cut_is_unsent_and_the_stream_lost() {
     let (measured, done) = play(Fault::Cut, 21);
     let counts = measured.counts;
     assert_eq!((counts.arrived, done), (20, 1));
     // The one in whose place it was cut, and what was written before the end was noticed.
     assert!((1..=5).contains(&counts.missing), "{counts:?}");
     assert_eq!(counts.missing + counts.unsent, 30);
-    assert!(
-        measured.invalid.len() == 1 && measured.invalid[0].contains("l0.local.test to r0.remote.test"),
-        "{:?}",
-        measured.invalid
-    );
+    let streams = &measured.streams;
+    assert_eq!((streams.lost, streams.failed), (1, 0), "{streams:?}");
+    let verdict = verdict(&plan(), &measured);
+    let blamed =
+        |reason: &String| reason.starts_with("1 streams were lost; the first: l0.local.test to r0.remote.test");
+    assert!(verdict.failed.iter().any(blamed), "{verdict:?}");
+    assert!(!verdict.invalid.iter().any(|reason| reason.contains("stream")), "{verdict:?}");
+}
+
+#[test]
+fn handshakes_that_never_end_are_failed_and_recorded() {
+    let mut plan = plan();
+    plan.load = Load::Connecting { at_once: 4, total: Some(12), close: true };
+    plan.phases.measure = 2_000 * MS;
+    let (measured, silent) = play_plan(&plan, Fault::Silence, 8);
+    assert_eq!((measured.streams.handshakes, measured.streams.failed, silent), (8, 4, 4), "{:?}", measured.streams);
+    assert_eq!(measured.streams.first_failed.as_deref(), Some("no stream within 10 s"));
+    let handshakes = total(&measured.intervals, Series::Handshake, Phase::Measure);
+    assert_eq!((handshakes.len(), handshakes.count_between(9_900_000_000, u64::MAX)), (12, 4));
+    assert!(verdict(&plan, &measured).failed[0].starts_with("4 handshakes failed; the first: no stream"));
 }
 
 #[test]

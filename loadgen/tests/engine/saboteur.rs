@@ -33,6 +33,8 @@ pub(crate) enum Fault {
     Bounce,
     /// Closes the connection in its place.
     Cut,
+    /// Accepts connections after the n-th, and says nothing on them.
+    Silence,
 }
 
 /// The relay; ends when it is dropped.
@@ -50,9 +52,15 @@ impl Saboteur {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&done));
         thread::spawn(move || {
-            for near in listener.incoming().map_while(Result::ok) {
+            let mut silent = Vec::new();
+            for (number, near) in (0..).zip(listener.incoming().map_while(Result::ok)) {
                 if stopped.load(Ordering::Relaxed) {
                     return;
+                }
+                if matches!(fault, Fault::Silence) && number >= nth {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    silent.push(near);
+                    continue;
                 }
                 let Ok(far) = TcpStream::connect(target) else { continue };
                 let counted = Arc::clone(&counted);
@@ -150,7 +158,7 @@ fn sabotage(
     far: &mut TcpStream,
 ) -> io::Result<()> {
     let stanza = element.bytes;
-    if !is_hit || matches!(work.fault, Fault::None) {
+    if !is_hit || matches!(work.fault, Fault::None | Fault::Silence) {
         out.extend_from_slice(stanza);
         out.append(held);
         return Ok(());
@@ -158,7 +166,7 @@ fn sabotage(
     work.done.fetch_add(1, Ordering::Relaxed);
     let text = || String::from_utf8_lossy(stanza).into_owned();
     match work.fault {
-        Fault::None | Fault::Drop => {}
+        Fault::None | Fault::Silence | Fault::Drop => {}
         Fault::Duplicate => out.extend_from_slice(&[stanza, stanza].concat()),
         Fault::Swap => held.extend_from_slice(stanza),
         Fault::Alter => out.extend_from_slice(text().replacen("Benvolio", "Mercutio", 1).as_bytes()),

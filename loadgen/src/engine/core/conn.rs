@@ -25,7 +25,7 @@ pub(super) enum Origin {
 ///   accepted ────────────────────┘                         ▲
 ///                  any, by an end, an error or a wish ─────┘
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub(super) enum Phase {
     /// TCP is not up yet.
     Connecting,

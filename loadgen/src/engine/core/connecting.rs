@@ -6,13 +6,10 @@ use std::time::Duration;
 use ringgate::ring::SocketId;
 
 use super::Core;
-use super::conn::{Origin, Phase};
-use crate::engine::scene::Scene;
+use super::conn::{Conn, Origin, Phase};
+use crate::engine::scene::{HANDSHAKE, Scene};
 use crate::measure::{Phase as RunPhase, Series};
 use crate::plan::Load;
-
-/// A stream that is not authenticated after so long has failed.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The streams that a core opens one after the other.
 #[derive(Default)]
@@ -95,7 +92,7 @@ impl Core {
 
     /// A stream ended; before it was authenticated, that is a failure. One that fails before any succeeded says that there
     /// is nothing to measure.
-    pub(super) fn trial_ended(&mut self, lane: u32, id: SocketId, why: &str) {
+    pub(super) fn trial_ended(&mut self, lane: u32, id: SocketId, since: Duration, why: &str) {
         if !self.trials.forget(id) {
             return;
         }
@@ -106,8 +103,26 @@ impl Core {
             let cause = why.strip_prefix(&format!("{from} to {to}: ")).unwrap_or(why);
             return self.shared.fail(format!("{from} to {to} at {}: {cause}", opening.target));
         }
-        self.harvest.failed += 1;
-        self.harvest.lost.1.get_or_insert_with(|| why.to_owned());
+        self.handshake_failed(since, why);
+    }
+
+    /// Counts a handshake that failed after the connect phase. It is recorded as what it might have taken at least: one that never ends is
+    /// no better than a slow one.
+    pub(super) fn handshake_failed(&mut self, since: Duration, why: &str) {
+        self.recorder.record(Series::Handshake, self.phase(since), HANDSHAKE);
+        self.harvest.failed.0 += 1;
+        self.harvest.failed.1.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// At the end of a run that was not interrupted, counts the handshakes that have not ended.
+    pub(super) fn fail_unended(&mut self) {
+        let of = |conn: &Conn| (conn.origin, conn.phase, conn.since);
+        let all: Vec<_> = self.conns.iter().map(of).collect();
+        for (origin, phase, since) in all {
+            if matches!(origin, Origin::Link(_) | Origin::Trial(_)) && phase < Phase::Ready {
+                self.handshake_failed(since, "no stream by the end of the run");
+            }
+        }
     }
 
     /// Ends those that take too long.

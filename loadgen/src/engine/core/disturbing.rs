@@ -17,16 +17,65 @@ pub(super) struct Absence {
     since: Option<Duration>,
     /// Streams that are gone, and when each is to be opened again.
     returning: BTreeSet<(Duration, u32)>,
+    /// How many went, and how many of them are back.
+    gone: u64,
+    returned: u64,
+    /// When the last of these was back.
+    last: Duration,
+}
+
+/// What became of the streams that vanished on purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::engine) enum Back {
+    /// None of this core's did.
+    #[default]
+    NoneWereGone,
+    /// The last one was back so long after the first domain might return.
+    AllAfter(Duration),
+    /// One is not back.
+    NotAll,
+}
+
+impl Back {
+    /// Of two cores.
+    pub(in crate::engine) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::NotAll, _) | (_, Self::NotAll) => Self::NotAll,
+            (Self::NoneWereGone, some) | (some, Self::NoneWereGone) => some,
+            (Self::AllAfter(one), Self::AllAfter(other)) => Self::AllAfter(one.max(other)),
+        }
+    }
+
+    /// How long it took until all were back.
+    pub(in crate::engine) fn all_after(self) -> Option<Duration> {
+        match self {
+            Self::AllAfter(after) => Some(after),
+            Self::NoneWereGone | Self::NotAll => None,
+        }
+    }
 }
 
 impl Absence {
     pub(super) fn new(scene: &Scene) -> Self {
-        Self { planned: scene.plan.disturbance.clone(), since: None, returning: BTreeSet::new() }
+        Self {
+            planned: scene.plan.disturbance.clone(),
+            since: None,
+            returning: BTreeSet::new(),
+            gone: 0,
+            returned: 0,
+            last: Duration::ZERO,
+        }
     }
 
     /// When something changes next.
     pub(super) fn next(&self) -> Option<Duration> {
         self.returning.first().map(|(back, _)| *back)
+    }
+
+    /// A stream is open that was not: it has returned.
+    pub(super) fn returned(&mut self, at: Duration) {
+        self.returned += 1;
+        self.last = at;
     }
 
     /// When a domain that vanished is back; `None`: it never vanished.
@@ -88,8 +137,21 @@ impl Core {
         let parties = [from, to].into_iter().flatten().filter_map(|domain| party(&domain));
         let back = parties.filter_map(|party| self.absence.back(party)).max().filter(|back| self.now < *back);
         if let Some(back) = back {
+            self.absence.gone += 1;
             self.absence.returning.insert((back, link));
         }
         back.is_some()
+    }
+
+    /// What became of the streams that vanished.
+    pub(super) fn back(&self) -> Back {
+        let Absence { planned, since, gone, returned, last, .. } = &self.absence;
+        match (planned, since) {
+            _ if *gone == 0 => Back::NoneWereGone,
+            (Some(Disturbance::Vanishes { pause, .. }), Some(since)) if returned == gone => {
+                Back::AllAfter(last.saturating_sub(*since + *pause))
+            }
+            _ => Back::NotAll,
+        }
     }
 }

@@ -63,7 +63,7 @@ impl Core {
         }
         match conn.origin {
             Origin::Accepted(_) => self.welcomed -= u64::from(conn.phase == Phase::Ready),
-            Origin::Trial(lane) => self.trial_ended(lane, id, why),
+            Origin::Trial(lane) => self.trial_ended(lane, id, conn.since, why),
             Origin::Link(link) => self.link_ended(link, &conn, why),
         }
     }
@@ -85,6 +85,7 @@ impl Core {
                 let target = self.scene.opening(self.links.stream(link)).target;
                 self.shared.fail(format!("{from} to {to} at {target}: {cause}"));
             }
+            _ if conn.phase < Phase::Ready => self.handshake_failed(conn.since, &format!("{from} to {to}: {cause}")),
             _ => {
                 self.harvest.lost.0 += 1;
                 self.harvest.lost.1.get_or_insert_with(|| format!("{from} to {to}: {cause}"));
@@ -134,12 +135,15 @@ impl Core {
     pub(super) fn finish(mut self) -> Harvest {
         let now = self.shared.now();
         self.tracker.finish(now, &mut self.recorder);
+        if self.shared.cut().is_none() {
+            self.fail_unended();
+        }
         let ids: Vec<SocketId> = self.conns.iter().map(|conn| conn.id).collect();
         ids.into_iter().for_each(|id| self.close(id));
         self.flush();
         self.harvest.counts = self.tracker.counts(RunPhase::Measure);
         self.harvest.stressed = self.tracker.stressed(RunPhase::Measure);
-        self.harvest.failed += self.harvest.lost.0 + self.links.count_under_way() as u64;
+        self.harvest.back = self.back();
         self.harvest.worked = self.patience.worked();
         self.harvest.intervals = self.recorder.into_intervals(now);
         self.harvest

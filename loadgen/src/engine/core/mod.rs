@@ -34,6 +34,8 @@ use crate::outcome::{Counts, Interval, Sessions};
 use conn::Conns;
 use connecting::Trials;
 use departing::Schedule;
+pub(super) use disturbing::Back;
+
 use disturbing::Absence;
 use opening::Links;
 use waiting::{Patience, Work};
@@ -61,13 +63,16 @@ pub(super) struct Harvest {
     pub(super) open: u64,
     /// In the measured phase.
     pub(super) handshakes: u64,
-    pub(super) failed: u64,
+    /// Handshakes that failed after the connect phase; the first one's reason.
+    pub(super) failed: (u64, Option<String>),
     pub(super) opened: Sessions,
     pub(super) accepted: Sessions,
     /// In the measured phase.
     pub(super) worked: Work,
-    /// Streams that ended although nobody had wished it; the first one's reason.
+    /// Established streams that ended although nobody had wished it; the first one's reason.
     pub(super) lost: (u64, Option<String>),
+    /// When streams that had vanished on purpose were back.
+    pub(super) back: Back,
 }
 
 /// How far the core is.
@@ -177,11 +182,12 @@ impl Core {
                 carried: 0,
                 open: 0,
                 handshakes: 0,
-                failed: 0,
+                failed: (0, None),
                 opened: Sessions::default(),
                 accepted: Sessions::default(),
                 worked: Work::default(),
                 lost: (0, None),
+                back: Back::default(),
             },
             scene,
             shared,
@@ -261,8 +267,9 @@ impl Core {
 
     /// Whether nothing is awaited any more.
     fn is_drained(&self) -> bool {
-        let is_quiet = self.tracker.outstanding() == 0 && !self.trials.are_under_way();
-        is_quiet || self.now >= self.end() + self.scene.plan.deadline + HANDOVER
+        let is_opening = self.trials.are_under_way() || self.links.count_under_way() > 0;
+        let is_quiet = self.tracker.outstanding() == 0 && !is_opening;
+        is_quiet || self.now >= self.end() + self.scene.patience()
     }
 
     /// When nothing departs any more.

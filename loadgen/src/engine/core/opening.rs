@@ -199,6 +199,9 @@ impl Core {
         if self.phase(now) == crate::measure::Phase::Measure {
             self.harvest.handshakes += 1;
         }
+        if self.act >= Act::Playing {
+            self.absence.returned(now);
+        }
         let lanes: Vec<u32> = self.links.lanes_of(link).collect();
         for lane in lanes {
             self.schedule.widen(lane);

@@ -31,6 +31,7 @@ struct Run {
     stressed: Counts,
     intervals: Vec<Interval>,
     processor: Processor,
+    streams: Streams,
 }
 
 /// Plays a paced plan against an artificial system.
@@ -65,6 +66,7 @@ fn run_offered(plan: Plan, send_lag: Duration, offered: Duration, system: System
         stressed: tracker.stressed(Phase::Measure),
         intervals: recorder.into_intervals(end),
         processor: Processor { system: 1.0, engine: 1.0, engine_busy: 0.3, others: 0.5 },
+        streams: Streams::default(),
         plan,
     }
 }
@@ -75,11 +77,15 @@ fn evidence(run: &Run) -> Evidence<'_> {
         counts: run.counts,
         stressed: run.stressed,
         intervals: &run.intervals,
-        phases: PhaseLengths { connect: 1.0, warm_up: 1.0, measure: run.plan.phases.measure.as_secs_f64() },
+        phases: PhaseLengths {
+            connect: 0.0,
+            warm_up: run.plan.phases.warm_up.as_secs_f64(),
+            measure: run.plan.phases.measure.as_secs_f64(),
+        },
         processor: run.processor,
         system_cores: 1,
         cores: 2,
-        streams: Streams::default(),
+        streams: &run.streams,
         interrupted: false,
     }
 }
@@ -186,9 +192,11 @@ fn slow_peer_may_lose_what_is_its_own_and_nothing_else() {
 fn duplicates_disorder_strangers_bounces_and_failed_handshakes_fail_the_run() {
     let mut run = run(fan_outs(), MS / 100, good);
     run.counts = Counts { duplicated: 1, reordered: 2, foreign: 3, bounced: 4, ..run.counts };
-    let evidence = Evidence { streams: Streams { failed: 5, ..Streams::default() }, ..evidence(&run) };
-    let firsts: Vec<char> = judge(&evidence).failed.iter().filter_map(|reason| reason.chars().next()).collect();
-    assert_eq!(firsts, ['4', '1', '2', '3', '5']);
+    run.streams = Streams { failed: 5, lost: 6, first_lost: Some("cut".to_owned()), ..Streams::default() };
+    let verdict = judge(&evidence(&run));
+    assert!(verdict.invalid.is_empty() && verdict.failed[5] == "6 streams were lost; the first: cut", "{verdict:?}");
+    let firsts: Vec<char> = verdict.failed.iter().filter_map(|reason| reason.chars().next()).collect();
+    assert_eq!(firsts, ['4', '1', '2', '3', '5', '6']);
 }
 
 #[test]
@@ -224,6 +232,34 @@ fn run_that_becomes_slower_is_not_steady() {
     let doubts = judge(&evidence(&run)).doubts;
     assert_eq!(doubts.len(), 1, "{doubts:?}");
     assert!(doubts[0].starts_with("not steady: the median of last is 1."), "{doubts:?}");
+}
+
+#[test]
+fn memory_of_streams_that_were_cut_is_invalid() {
+    let mut run = run(fan_outs(), MS / 100, good);
+    run.streams.lost = 3;
+    let idle = plan("idle -d 10");
+    let verdict = judge(&Evidence { plan: &idle, counts: Counts::default(), intervals: &[], ..evidence(&run) });
+    assert_eq!(only(&verdict.invalid), "3 streams were no longer open when their memory was measured");
+    assert_eq!(only(&verdict.failed), "3 streams were lost");
+}
+
+#[test]
+fn what_arrives_while_the_run_waits_for_the_last_is_in_neither_half() {
+    let mut run = run(fan_outs(), MS / 100, good);
+    let from = run.plan.phases.warm_up;
+    let mut recorder = Recorder::new(from);
+    let second = Duration::from_secs(1);
+    // Four seconds of the measured phase at 1 ms, and six in which what is slow comes.
+    for step in 0..10 {
+        recorder.tick(from + second * step);
+        let value = if step < 4 { MS } else { 100 * MS };
+        (0..5_000).for_each(|_| recorder.record(Series::Last, Phase::Measure, value));
+    }
+    run.intervals = recorder.into_intervals(from + second * 10);
+    let phases = PhaseLengths { measure: 4.0, ..evidence(&run).phases };
+    let halves = halves(&Evidence { phases, ..evidence(&run) }, Series::Last);
+    assert_eq!(halves.map(|half| (half.len(), half.max() / 1_000_000)), [(10_000, 1), (10_000, 1)]);
 }
 
 #[test]

@@ -184,6 +184,8 @@ fn counts(run: &Run) -> String {
         "handshakes",
         format!("{} done, {} failed", units::count(streams.handshakes), units::count(streams.failed)),
     ));
+    rows.extend((streams.lost > 0).then(|| ("lost streams", units::count(streams.lost))));
+    rows.extend(streams.back_after.map(|after| ("all streams back after", units::seconds(after))));
     let memory = [
         ("before", streams.memory_before_bytes),
         ("with all streams open", streams.memory_open_bytes),
