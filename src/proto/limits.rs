@@ -34,6 +34,9 @@ pub const REFUSALS_PER_STREAM: u8 = 16;
 pub const VERIFICATIONS_PER_STREAM: usize = 64;
 /// Dialback verifications that a shard may have open; more get `resource-constraint`.
 pub const VERIFICATIONS_PER_SHARD: usize = 4_096;
+/// Dialback verifications that a shard may have open for the streams of one remote address, closed ones included; more
+/// get `resource-constraint`.
+pub const VERIFICATIONS_PER_ADDRESS: usize = VERIFICATIONS_PER_SHARD / 16;
 /// Stanzas that wait for one domain pair's stream; more are bounced with `resource-constraint`.
 pub const WAITING_STANZAS_PER_PAIR: usize = 4_096;
 /// Bytes that wait for one domain pair's stream; more are bounced with `resource-constraint`.
@@ -96,5 +99,5 @@ pub const IN_DOUBT: Duration = Duration::from_secs(30);
 const _: () = assert!(OUTBOX_HIGH_BYTES < OUTBOX_HARD_BYTES);
 const _: () = assert!(STANZA_BYTES as usize <= WAITING_BYTES_PER_PAIR);
 const _: () = assert!(PREAUTH_BYTES < STANZA_BYTES);
-const _: () = assert!(VERIFICATIONS_PER_STREAM <= VERIFICATIONS_PER_SHARD);
+const _: () = assert!(VERIFICATIONS_PER_STREAM <= VERIFICATIONS_PER_ADDRESS);
 const _: () = assert!(STANZA_BYTES >= 10_000); // RFC 6120 §13.12

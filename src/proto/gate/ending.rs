@@ -2,12 +2,12 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 
 use super::conn::Conn;
 use super::link::{Failure, LinkState};
 use super::machine::Machine;
 use super::proven::Proven;
+use super::sites::Site;
 use super::timers::Watch;
 use super::{Breakage, Gate, Output};
 use crate::event::{CloseCause, ConnId, Event, Face};
@@ -154,7 +154,7 @@ impl Gate {
         };
         self.forget_proofs(&conn.proven);
         if conn.is_unproven {
-            self.forget_unproven(conn.address.ip());
+            self.unproven.remove(Site::of(conn.address.ip()));
         }
         let feeders = core::mem::take(&mut conn.feeders);
         self.resume(feeders);
@@ -238,16 +238,6 @@ impl Gate {
     pub(super) fn forget_proofs(&mut self, proven: &Proven) {
         for index in proven.pairs() {
             self.pairs[index.0 as usize].proven_by -= 1;
-        }
-    }
-
-    pub(super) fn forget_unproven(&mut self, address: IpAddr) {
-        let address = super::site(address);
-        if let Some(count) = self.unproven.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                self.unproven.remove(&address);
-            }
         }
     }
 

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::sites::Site;
 use crate::address::{Domain, DomainPair};
 use crate::dialback::{DialbackError, Requests, Verifications};
 use crate::discover::{Discovery, Unreachable};
@@ -119,6 +120,8 @@ pub(crate) struct Origin {
     pub(crate) conn: ConnId,
     /// Which of the streams on that connection: see `Conn::epoch`.
     pub(crate) epoch: u32,
+    /// Whose place it takes, also when the stream is gone; `None` for backends.
+    pub(crate) site: Option<Site>,
 }
 
 /// A verification that waits for its link.

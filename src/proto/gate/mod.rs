@@ -21,6 +21,7 @@
 //! | `links` | outbound streams: search, connect, negotiate, retry |
 //! | `overdue` | what links wait for, and what when it does not come |
 //! | `vouching` | the four cells of dialback, between streams |
+//! | `sites` | what strangers hold, per address |
 //! | `ending` | errors, closing, broken connections, drain |
 //! | `moving` | hand-over of a stream to the shard that owns its remote domain |
 //! | `realm` | domains, backends, policy: the streams' rules |
@@ -38,6 +39,7 @@ mod proven;
 mod realm;
 mod receive;
 mod routing;
+mod sites;
 mod stanzas;
 mod timers;
 mod vouching;
@@ -49,7 +51,7 @@ pub use moving::Departed;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::net::SocketAddr;
 
 use bumpalo::Bump;
 use hashbrown::HashMap;
@@ -72,6 +74,7 @@ use ids::Ids;
 use link::{Link, Target};
 use machine::Machine;
 use realm::{Realm, Seeded};
+use sites::{PerSite, Site};
 use timers::{Timers, Watch};
 
 /// Emptied buffers that are kept, and the largest of them.
@@ -143,7 +146,7 @@ pub struct Gate {
 
     conns: Conns,
     /// Public connections whose peer has proven nothing, per address.
-    unproven: HashMap<IpAddr, usize, Seeded>,
+    unproven: PerSite,
     pairs: Slab<Pair>,
     pair_of: HashMap<DomainPair, PairIndex, Seeded>,
     links: Slab<Link>,
@@ -152,6 +155,8 @@ pub struct Gate {
     asked: HashMap<Question, Vec<usize>, Seeded>,
     /// Open verifications of all streams.
     verifying: usize,
+    /// Those of public streams, per address.
+    verifying_of: PerSite,
     /// Idle pairs are not looked for before.
     make_room_at: Timestamp,
     /// The latest time that was told.
@@ -197,13 +202,14 @@ impl Gate {
             ids: Ids::new(config.shard_seed),
             stream_count: 0,
             conns: Conns::new(config.connections_max),
-            unproven: HashMap::with_hasher(seed),
+            unproven: PerSite::new(seed),
             pairs: Slab::new(),
             pair_of: HashMap::with_hasher(seed),
             links: Slab::new(),
             link_of: HashMap::with_hasher(seed),
             asked: HashMap::with_hasher(seed),
             verifying: 0,
+            verifying_of: PerSite::new(seed),
             make_room_at: Timestamp::default(),
             now: Timestamp::default(),
             waiting_bytes: 0,
@@ -241,7 +247,7 @@ impl Gate {
         let machine = Receiving::new(side, None).with_stanza_bytes(self.stanza_bytes_max);
         self.add_conn(id, face, peer, Machine::Receiving(machine), None, now);
         if face == Face::Inbound {
-            *self.unproven.entry(site(peer.ip())).or_insert(0) += 1;
+            self.unproven.add(Site::of(peer.ip()));
         }
         Some(id)
     }
@@ -335,8 +341,7 @@ impl Gate {
     }
 
     fn is_address_full(&self, face: Face, peer: SocketAddr) -> bool {
-        let unproven = self.unproven.get(&site(peer.ip())).copied().unwrap_or(0);
-        face == Face::Inbound && unproven >= limits::UNAUTHENTICATED_PER_ADDRESS
+        face == Face::Inbound && self.unproven.count(Site::of(peer.ip())) >= limits::UNAUTHENTICATED_PER_ADDRESS
     }
 
     /// Fills a reserved slot and watches its deadline.
@@ -394,14 +399,5 @@ impl Gate {
             conn.is_dirty = true;
             self.dirty.push_back(id);
         }
-    }
-}
-
-/// Whom the bound on unauthenticated connections counts: an IPv4 address, or the /64 in which one host has as many IPv6
-/// addresses as it likes.
-fn site(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-        v4 => v4,
     }
 }

@@ -9,6 +9,7 @@ use alloc::string::String;
 
 use super::link::{LinkState, Origin, PendingVerification, Target};
 use super::machine::Machine;
+use super::sites::Site;
 use super::{Gate, conn};
 use crate::address::DomainPair;
 use crate::dialback::{self, DialbackError, DialbackValid, Frame, FrameBody, FrameKind, Outcome};
@@ -60,13 +61,14 @@ impl Gate {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Machine::Receiving(machine) = &conn.machine else { return };
         let stream_id = String::from(machine.id());
-        let origin = Origin { conn: id, epoch: conn.epoch };
+        let origin = Origin { conn: id, epoch: conn.epoch, site: site_of(conn) };
         let target = match (conn.face, self.realm.backend(&pair.from)) {
             (Face::FromBackend, Some(backend)) => Target::Backend(backend),
             _ => Target::Verification(pair.reversed()),
         };
         conn.verifying += 1;
         self.verifying += 1;
+        origin.site.into_iter().for_each(|site| self.verifying_of.add(site));
         let link = self.link_for(target, now);
         let entry = &mut self.links[link];
         if let LinkState::BackedOff(until) = entry.state
@@ -97,7 +99,8 @@ impl Gate {
         }
         let is_over_bound = conn.verifying >= limits::VERIFICATIONS_PER_STREAM
             || conn.verifying + conn.proven.len() >= limits::PAIRS_PER_STREAM
-            || self.verifying >= limits::VERIFICATIONS_PER_SHARD;
+            || self.verifying >= limits::VERIFICATIONS_PER_SHARD
+            || site_of(conn).is_some_and(|site| self.verifying_of.count(site) >= limits::VERIFICATIONS_PER_ADDRESS);
         let has_no_place = self.is_full() && !self.pair_of.contains_key(pair);
         if is_over_bound || has_no_place {
             return Err((DialbackError::ResourceConstraint, "too-many-verifications"));
@@ -187,6 +190,7 @@ impl Gate {
     /// One open verification less; whether its stream still is what it was.
     fn settle(&mut self, origin: Origin) -> bool {
         self.verifying = self.verifying.saturating_sub(1);
+        origin.site.into_iter().for_each(|site| self.verifying_of.remove(site));
         let Some(conn) = self.conns.get_mut(origin.conn) else { return false };
         conn.verifying = conn.verifying.saturating_sub(1);
         conn.epoch == origin.epoch
@@ -221,7 +225,7 @@ impl Gate {
         }
         let (stream, face, address) = (conn.stream, conn.face, conn.address);
         if core::mem::take(&mut conn.is_unproven) {
-            self.forget_unproven(address.ip());
+            self.unproven.remove(Site::of(address.ip()));
         }
         self.event(Event::PairProven { stream, face, pair, method });
     }
@@ -263,4 +267,9 @@ impl Gate {
             self.authorise(link, now);
         }
     }
+}
+
+/// Whose place a verification for this stream takes; backends have places of their own.
+fn site_of(conn: &conn::Conn) -> Option<Site> {
+    (conn.face == Face::Inbound).then(|| Site::of(conn.address.ip()))
 }

@@ -260,16 +260,29 @@ impl Town {
     /// A stream that has gone through STARTTLS with this certificate and has heard the features after it.
     pub(crate) fn encrypted_with(&mut self, attributes: &str, peer: PeerCertificate) -> ConnId {
         let conn = self.connects();
+        self.secures(conn, attributes, peer);
+        conn
+    }
+
+    /// A new connection's way through STARTTLS.
+    fn secures(&mut self, conn: ConnId, attributes: &str, peer: PeerCertificate) {
         self.says(conn, &header(attributes));
         self.says(conn, STARTTLS);
         self.completes_tls(conn, peer);
         self.says(conn, &header(attributes));
-        conn
     }
 
     /// As [`Self::encrypted_with`], with a certificate that proves nothing: dialback is what remains.
     pub(crate) fn encrypted(&mut self) -> ConnId {
         let conn = self.encrypted_with(TO_LOCAL, certificate(&["someone.example"]));
+        self.hears(conn);
+        conn
+    }
+
+    /// As [`Self::encrypted`], from another address.
+    pub(crate) fn encrypted_from(&mut self, address: SocketAddr) -> ConnId {
+        let conn = self.connects_from(address).expect("there is room");
+        self.secures(conn, TO_LOCAL, certificate(&["someone.example"]));
         self.hears(conn);
         conn
     }

@@ -1,7 +1,9 @@
 //! XEP-0205: denial of service.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use ringgate_proto::event::ConnId;
 use ringgate_proto::limits;
 
 use super::town::*;
@@ -52,13 +54,64 @@ fn flood_of_dialback_requests_is_bounded_per_shard() {
     town.dns_is_silent = true;
     let streams = limits::VERIFICATIONS_PER_SHARD / limits::VERIFICATIONS_PER_STREAM + 2;
     for stream in 0..streams {
-        let peer = town.encrypted();
-        for number in 0..limits::VERIFICATIONS_PER_STREAM {
-            let request = format!("<db:result from='n{stream}-{number}.invalid' to='local.example'>key</db:result>");
-            town.says(peer, &request);
-        }
+        let peer = town.encrypted_from(stranger(stream));
+        asks_for_all_it_may(&mut town, peer, &stream.to_string());
     }
-    let refused = town.refusals().iter().filter(|reason| **reason == "too-many-verifications").count();
-    assert_eq!(refused, 2 * limits::VERIFICATIONS_PER_STREAM);
+    assert_eq!(too_many(&town), 2 * limits::VERIFICATIONS_PER_STREAM);
     assert!(town.asked.len() <= limits::VERIFICATIONS_PER_SHARD);
+}
+
+/// DBK-22: an address with many streams leaves places to others, and closing the streams frees none.
+#[test]
+fn flood_of_dialback_requests_is_bounded_per_address() {
+    let mut town = Town::new();
+    town.dns_is_silent = true;
+    let streams = limits::VERIFICATIONS_PER_ADDRESS / limits::VERIFICATIONS_PER_STREAM;
+    for stream in 0..streams {
+        let peer = town.encrypted_from(stranger(0));
+        asks_for_all_it_may(&mut town, peer, &stream.to_string());
+        town.resets(peer);
+    }
+    assert_eq!(too_many(&town), 0);
+    let late = town.encrypted_from(stranger(0));
+    asks_for_all_it_may(&mut town, late, "late");
+    assert_eq!(too_many(&town), limits::VERIFICATIONS_PER_STREAM);
+    assert!(town.hears(late).contains("<resource-constraint "));
+
+    let other = town.encrypted_from(stranger(1));
+    asks_for_all_it_may(&mut town, other, "other");
+    assert_eq!(too_many(&town), limits::VERIFICATIONS_PER_STREAM, "the other's were refused too");
+    assert_eq!(town.hears(other), "");
+}
+
+/// DBK-22: what was answered takes no place any more.
+#[test]
+fn address_gets_its_verifications_back_when_they_have_ended() {
+    let mut town = Town::new();
+    town.dns_is_silent = true;
+    for round in 0..3 {
+        for stream in 0..limits::VERIFICATIONS_PER_ADDRESS / limits::VERIFICATIONS_PER_STREAM {
+            let peer = town.encrypted_from(stranger(0));
+            asks_for_all_it_may(&mut town, peer, &format!("{round}-{stream}"));
+            town.resets(peer);
+        }
+        town.passes(limits::DIALBACK + Duration::from_secs(1));
+    }
+    assert_eq!(too_many(&town), 0);
+}
+
+/// The address of one of many hosts.
+fn stranger(number: usize) -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, number as u8], 40_000))
+}
+
+/// As many requests as one stream may have open, all for other names.
+fn asks_for_all_it_may(town: &mut Town, peer: ConnId, who: &str) {
+    for number in 0..limits::VERIFICATIONS_PER_STREAM {
+        town.says(peer, &format!("<db:result from='n{number}.{who}.invalid' to='local.example'>key</db:result>"));
+    }
+}
+
+fn too_many(town: &Town) -> usize {
+    town.refusals().iter().filter(|reason| **reason == "too-many-verifications").count()
 }
