@@ -87,12 +87,10 @@ pub struct Rig {
     pub keep: bool,
     /// A ringgate that runs already, instead of one to start.
     pub attach: Option<Attach>,
-    /// The command line that repeats a run.
-    pub command: Vec<String>,
 }
 
 impl Rig {
-    /// Runs `plan` on `system`. Ends early, with what there is, when `stop` becomes true.
+    /// Runs `plan` on `system`, which `command` repeats. Ends early, with what there is, when `stop` becomes true.
     ///
     /// # Errors
     /// In one line: the system does not start, refuses us, or ends; the machine lacks something.
@@ -100,6 +98,7 @@ impl Rig {
         &self,
         plan: &Plan,
         system: System,
+        command: Vec<String>,
         progress: &mut Progress,
         stop: &AtomicBool,
     ) -> anyhow::Result<Record> {
@@ -113,7 +112,7 @@ impl Rig {
         watched.under.check()?;
         let mut measured = measured?;
         measured.intervals = merge([measured.intervals, hiccup.finish(measured.phases)]);
-        Ok(self.record(plan, &watched, measured))
+        Ok(record(plan, command, &watched, measured))
     }
 
     /// The stage, and on it the system: started, or as it runs already.
@@ -144,41 +143,42 @@ impl Rig {
         };
         systems::start(system, &setting)
     }
+}
 
-    fn record(&self, plan: &Plan, watched: &Watched, measured: Measured) -> Record {
-        let mut verdict = validity::judge(&Evidence {
-            plan,
-            counts: measured.counts,
-            stressed: measured.stressed,
-            intervals: &measured.intervals,
-            phases: measured.phases,
-            processor: measured.processor,
-            system_cores: watched.cores.system.len(),
-            cores: watched.cores.all().len(),
-            streams: &measured.streams,
-            interrupted: measured.interrupted,
-        });
-        verdict.doubts.extend(watched.doubts());
-        let outcome = Outcome {
-            schema: SCHEMA,
-            generator: crate::VERSION.to_owned(),
-            command: self.command.clone(),
-            started_unix_seconds: measured.started_unix_seconds,
-            scenario: plan.scenario.to_owned(),
-            seed: plan.seed,
-            options: plan.options.clone(),
-            system: SystemRecord { name: watched.under.name.clone(), version: watched.under.version.clone() },
-            environment: Environment::of_this_machine(&watched.cores.system, &watched.cores.engine),
-            phases: measured.phases,
-            counts: measured.counts,
-            stressed: measured.stressed,
-            carried: measured.carried,
-            processor: measured.processor,
-            streams: measured.streams,
-            verdict,
-        };
-        Record { outcome, intervals: measured.intervals }
-    }
+/// Judges it.
+fn record(plan: &Plan, command: Vec<String>, watched: &Watched, measured: Measured) -> Record {
+    let mut verdict = validity::judge(&Evidence {
+        plan,
+        counts: measured.counts,
+        stressed: measured.stressed,
+        intervals: &measured.intervals,
+        phases: measured.phases,
+        processor: measured.processor,
+        system_cores: watched.cores.system.len(),
+        cores: watched.cores.all().len(),
+        streams: &measured.streams,
+        interrupted: measured.interrupted,
+    });
+    verdict.doubts.extend(watched.doubts());
+    let outcome = Outcome {
+        schema: SCHEMA,
+        generator: crate::VERSION.to_owned(),
+        command,
+        started_unix_seconds: measured.started_unix_seconds,
+        scenario: plan.scenario.to_owned(),
+        seed: plan.seed,
+        options: plan.options.clone(),
+        system: SystemRecord { name: watched.under.name.clone(), version: watched.under.version.clone() },
+        environment: Environment::of_this_machine(&watched.cores.system, &watched.cores.engine),
+        phases: measured.phases,
+        counts: measured.counts,
+        stressed: measured.stressed,
+        carried: measured.carried,
+        processor: measured.processor,
+        streams: measured.streams,
+        verdict,
+    };
+    Record { outcome, intervals: measured.intervals }
 }
 
 /// A system under test, and the cores as they are: one that runs already chose its own.

@@ -60,6 +60,8 @@ pub struct Rounds<'a> {
     pub systems: &'a [System],
     /// So many times.
     pub count: usize,
+    /// Repeats one of the runs, once it has the system.
+    pub command: &'a [String],
     /// The files of each run go below it.
     pub directory: &'a Path,
 }
@@ -96,7 +98,7 @@ impl Rounds<'_> {
         let name = format!("{} on {system}, round {} of {}", self.plan.scenario, round + 1, self.count);
         eprintln!("{name}");
         let mut progress = Progress::new();
-        let record = rig.play(self.plan, system, &mut progress, stop);
+        let record = rig.play(self.plan, system, system.asked_for(self.command), &mut progress, stop);
         progress.finish();
         let record = record.context(name)?;
         report::write_files(&record, &self.directory.join(format!("{system}-{}", round + 1)))?;
@@ -113,7 +115,7 @@ mod tests {
     fn every_other_round_goes_backwards() {
         let plan = Scenario::Idle(crate::plan::defaults()).plan().expect("a plan");
         let systems = [System::Ringgate, System::Haproxy, System::Direct];
-        let rounds = Rounds { plan: &plan, systems: &systems, count: 3, directory: Path::new("") };
+        let rounds = Rounds { plan: &plan, systems: &systems, count: 3, command: &[], directory: Path::new("") };
         assert_eq!(rounds.order(0), systems);
         assert_eq!(rounds.order(1), [System::Direct, System::Haproxy, System::Ringgate]);
         assert_eq!(rounds.order(2), systems);

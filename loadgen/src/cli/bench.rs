@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use clap::Args;
 
-use super::{Usage, run};
+use super::{Usage, repeat, run};
 use crate::bench::{Case, Rate, Rounds, Turn, maximum, suite, table};
 use crate::plan::{Plan, Scenario};
-use crate::report::{Paint, Quantity, Terminal};
+use crate::report::{Paint, Quantity, Terminal, shell_line};
 use crate::rig::Rig;
 use crate::systems::{System, priority};
 
@@ -93,8 +93,9 @@ impl Bench<'_> {
             asked => asked.to_vec(),
         };
         let rig = place.rig(&systems)?;
-        let turns = self.compare(&rig, &plan, &systems, "")?;
-        self.show(plan.scenario, &rig.command.join(" "), &systems, &turns)
+        let arguments: Vec<String> = std::env::args().collect();
+        let turns = self.compare(&rig, &plan, &systems, "", &repeat::one_of(&arguments, "", &[]))?;
+        self.show(plan.scenario, &shell_line(&arguments), &systems, &turns)
     }
 
     /// The cases in order; whether all runs are valid.
@@ -121,7 +122,10 @@ impl Bench<'_> {
                     continue;
                 }
             };
-            let turns = self.compare(&rig, &case.scenario(rate)?.plan()?, &systems, case.name)?;
+            let scenario = case.scenario(rate)?;
+            let instead = if rate.is_some() { scenario.rate_options() } else { Vec::new() };
+            let command = repeat::one_of(&std::env::args().collect::<Vec<_>>(), case.line, &instead);
+            let turns = self.compare(&rig, &scenario.plan()?, &systems, case.name, &command)?;
             maxima.insert(case.name, maximum(&systems, &turns));
             let rate = rate.map_or(String::new(), |rate| format!(" --rate {rate}"));
             all_valid &= self.show(case.title, &format!("loadgen {}{rate}", case.line), &systems, &turns)?;
@@ -129,9 +133,16 @@ impl Bench<'_> {
         Ok(all_valid)
     }
 
-    fn compare(&self, rig: &Rig, plan: &Plan, systems: &[System], name: &str) -> anyhow::Result<Vec<Turn>> {
+    fn compare(
+        &self,
+        rig: &Rig,
+        plan: &Plan,
+        systems: &[System],
+        name: &str,
+        command: &[String],
+    ) -> anyhow::Result<Vec<Turn>> {
         let directory = self.directory.join(name);
-        Rounds { plan, systems, count: self.rounds, directory: &directory }.run(rig, self.stop)
+        Rounds { plan, systems, count: self.rounds, command, directory: &directory }.run(rig, self.stop)
     }
 
     /// Says why a comparison is left out, and adds that to the file.

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Usage, run};
+use super::{Usage, repeat, run};
 use crate::outcome::Verdict;
 use crate::plan::bisect::Found;
 use crate::plan::{Bisect, Problem, Scenario};
@@ -123,7 +123,9 @@ impl Search<'_> {
             plan => plan?,
         };
         let mut progress = Progress::new();
-        let record = self.rig.play(&plan, self.system, &mut progress, self.stop);
+        let arguments: Vec<String> = std::env::args().collect();
+        let command = self.system.asked_for(&repeat::one_of(&arguments, "", &scenario.rate_options()));
+        let record = self.rig.play(&plan, self.system, command, &mut progress, self.stop);
         progress.finish();
         let record = record?;
         report::write_files(&record, &self.directory.join(format!("run-{}", self.points.len() + 1)))?;

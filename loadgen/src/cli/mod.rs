@@ -13,6 +13,7 @@ mod bench;
 mod bisect;
 mod compare;
 mod explain;
+mod repeat;
 mod run;
 
 use std::process::ExitCode;

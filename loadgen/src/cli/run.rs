@@ -69,7 +69,7 @@ impl Options {
         let cores = Cores::choose(&self.system_cores, &self.engine_cores)?;
         let programs = Programs { own: None, ringgate: self.ringgate.clone() };
         let attach = self.attach(systems)?;
-        Ok(Rig { cores, programs, keep: self.keep, attach, command: std::env::args().collect() })
+        Ok(Rig { cores, programs, keep: self.keep, attach })
     }
 
     fn attach(&self, systems: &[System]) -> Result<Option<Attach>, Usage> {
@@ -100,7 +100,7 @@ pub(super) fn run(scenario: &Scenario, options: &Options) -> anyhow::Result<Exit
     let stop = super::stop_flag()?;
     let _precedence = priority::favour_self();
     let mut progress = Progress::new();
-    let record = rig.play(&plan, system, &mut progress, &stop);
+    let record = rig.play(&plan, system, std::env::args().collect(), &mut progress, &stop);
     progress.finish();
     let record = record?;
     let files = report::write_files(&record, &options.directory(plan.scenario))?;

@@ -24,6 +24,7 @@ mod quantity;
 mod result;
 pub(crate) mod run;
 mod scale;
+mod shell;
 mod summary;
 pub mod table;
 mod units;
@@ -35,6 +36,7 @@ pub use quantity::Quantity;
 pub use result::{ReadError, read, to_json};
 pub use run::Run;
 pub(crate) use run::{add, empty};
+pub use shell::shell_line;
 pub use summary::summary;
 pub use units::Unit;
 

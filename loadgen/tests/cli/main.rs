@@ -4,3 +4,4 @@ mod attach;
 mod interrupt;
 mod mistakes;
 mod program;
+mod repeat;

@@ -108,6 +108,22 @@ impl Scenario {
         }
     }
 
+    /// The options that [`Self::set_rate`] sets, as they are.
+    pub fn rate_options(&self) -> Vec<(&'static str, f64)> {
+        match self {
+            Self::Fanout(options) => vec![("--rate", options.rate)],
+            Self::IetfBasic(options) | Self::IetfWide(options) | Self::IetfPeering(options) | Self::IetfXl(options) => {
+                options.users.map(|users| ("--users", users)).into_iter().chain([("--scale", options.scale)]).collect()
+            }
+            Self::Message(options) => options.rate.map(|rate| ("--rate", rate)).into_iter().collect(),
+            Self::ReconnectStorm(options) => vec![("--rate", options.rate)],
+            Self::HotDomain(options) => vec![("--rate", options.neighbourhood.rate)],
+            Self::SlowPeer(options) => vec![("--rate", options.neighbourhood.rate)],
+            Self::LoginStorm(options) => vec![("--users", options.users)],
+            Self::Idle(_) | Self::Connect(_) | Self::Mixed(_) => Vec::new(),
+        }
+    }
+
     /// The rates that the options imply, with their formulas, so that they can be checked by hand.
     pub(super) fn formula(&self) -> Vec<String> {
         match self {

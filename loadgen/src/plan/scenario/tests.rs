@@ -258,6 +258,9 @@ fn rate_of_a_search_is_the_rate_of_the_plan() {
         let stanzas = if line == "login-storm" { 30.0 } else { 1.0 };
         let got = stanzas_per_second(&plan) / stanzas;
         assert!((got / 700.0 - 1.0).abs() < 0.3 && scenario.rate_unit().is_some(), "{line}: {got}");
+        let set = scenario.rate_options().into_iter().map(|(option, value)| format!(" {option} {value}"));
+        let again = self::plan(&format!("{line} --duration 10s{}", set.collect::<String>()));
+        assert_eq!((&again.options, stanzas_per_second(&again)), (&plan.options, stanzas_per_second(&plan)));
     }
 }
 

@@ -8,6 +8,7 @@ use crate::outcome::{Interval, Verdict};
 use crate::report::grid::Grid;
 use crate::report::paint::title;
 use crate::report::run::Run;
+use crate::report::shell::shell_line;
 use crate::report::summary::{adds_up, curves, list, mistakes_of, rows, shares};
 use crate::report::units;
 
@@ -234,20 +235,10 @@ fn environment(run: &Run) -> String {
 }
 
 fn repeat(run: &Run) -> String {
-    let command: Vec<String> = run.outcome.command.iter().map(|word| shell_word(word)).collect();
     let options = serde_json::to_string_pretty(&run.outcome.options).unwrap_or_default();
-    let content = format!("<pre>{}</pre>\n<pre>{}</pre>\n", escape(&command.join(" ")), escape(&options));
+    let content =
+        format!("<pre>{}</pre>\n<pre>{}</pre>\n", escape(&shell_line(&run.outcome.command)), escape(&options));
     section("To repeat it", &content)
-}
-
-/// As a shell takes it for one word.
-fn shell_word(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=+@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 fn facts(rows: &[(&str, String)]) -> String {
