@@ -13,6 +13,9 @@ use crate::rig::{Cores, Rig};
 use crate::systems::attach::Attach;
 use crate::systems::{Programs, System, priority};
 
+/// Until a ringgate that runs already listens, at most.
+const PATIENCE: Duration = Duration::from_secs(86_400);
+
 /// Where and on what to run.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
@@ -77,6 +80,7 @@ impl Options {
             None if self.pid.is_some() => Err(Usage::PidWithoutAttach),
             None => Ok(None),
             Some(_) if systems != [System::Ringgate] || self.ringgate.is_some() => Err(Usage::AttachedToOthers),
+            Some(_) if self.attach_wait > PATIENCE => Err(Usage::Bounds("--attach-wait must be at most 24h")),
             Some(directory) => {
                 Ok(Some(Attach { directory: directory.clone(), patience: self.attach_wait, pid: self.pid }))
             }

@@ -113,6 +113,7 @@ impl Stage {
 /// One core of the engine, in an executor of its own.
 fn play(core: usize, seat: Seat, scene: Arc<Scene>, shared: Arc<Shared>) -> anyhow::Result<Harvest> {
     let told = Arc::clone(&shared);
+    let _alarm = Alarm { core, shared: Arc::clone(&shared) };
     let result = LocalExecutorBuilder::new(Placement::Fixed(core))
         .io_memory(IO_MEMORY)
         .make()
@@ -120,6 +121,20 @@ fn play(core: usize, seat: Seat, scene: Arc<Scene>, shared: Arc<Shared>) -> anyh
         .and_then(|executor| executor.run(async move { Core::run(seat, scene, shared) }));
     // The others must not wait for one that is gone.
     result.inspect_err(|error| told.fail(format!("{error:#}")))
+}
+
+/// Ends the run when its core panics: nobody else would notice that its streams never open, or its load never ends.
+struct Alarm {
+    core: usize,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.shared.fail(format!("engine core {} panicked", self.core));
+        }
+    }
 }
 
 /// Leads a run through its phases.

@@ -119,6 +119,17 @@ impl Scene {
         }
     }
 
+    /// The only domain that stanzas on a stream may be for, which a peer opened to `domain`; `None`: they may be for any.
+    ///
+    /// A proxy may have one stream to a backend for all of its local domains. Of streams that the engine opened nothing is
+    /// said here: ejabberd gives what is for one component to any.
+    pub(super) fn home(&self, side: Side, domain: &Domain) -> Option<Party> {
+        match (side, &self.attachment) {
+            (Side::Backend, Attachment::Proxy { .. }) => None,
+            _ => party(domain),
+        }
+    }
+
     /// How a stream is opened.
     pub(super) fn opening(&self, stream: Stream) -> Opening {
         match stream {

@@ -88,11 +88,6 @@ impl Stage {
         self.seats.iter().map(|seat| seat.places.backend).collect()
     }
 
-    /// Listeners of the remote domains, one for each engine core, in the same order.
-    pub fn remotes(&self) -> Vec<SocketAddr> {
-        self.seats.iter().map(|seat| seat.places.remote).collect()
-    }
-
     /// The local domains, in order of their numbers.
     pub fn local_domains(&self) -> Vec<Domain> {
         locals(&self.plan).collect()

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::chance::{Chance, Purpose, Zipf};
 use super::draft::Draft;
 use super::options::Direction;
-use super::{Contact, Party};
+use super::{Contact, Party, Problem};
 
 /// Users on both sides, whose remote contacts live on the other.
 ///
@@ -33,17 +33,18 @@ impl Crowd {
     }
 
     /// Index of the sender for all contacts of a user, of whom there are `contacts`.
-    pub(super) fn sender(&mut self, draft: &mut Draft<'_>, user: u32, contacts: u32) -> u32 {
+    ///
+    /// # Errors
+    /// [`Problem::TooLarge`].
+    pub(super) fn sender(&mut self, draft: &mut Draft<'_>, user: u32, contacts: u32) -> Result<u32, Problem> {
         if let Some(sender) = self.senders.get(&user) {
-            return *sender;
+            return Ok(*sender);
         }
         let (home, parties) = self.acquaintance(user, contacts);
-        let numbered = parties.into_iter().zip(0..);
-        let contacts: Vec<Contact> =
-            numbered.map(|(party, user)| Contact { lane: draft.lane(home, party), user }).collect();
-        let sender = draft.sender(user, contacts);
+        let contacts = contacts_at(draft, home, &parties)?;
+        let sender = draft.sender(user, contacts)?;
         self.senders.insert(user, sender);
-        sender
+        Ok(sender)
     }
 
     /// A user's domain, and the domain of each contact. The contact's user number is its place in this list.
@@ -73,4 +74,13 @@ impl Crowd {
         let known: Vec<u32> = (0..drawn).map(|_| self.zipf.draw(chance)).collect();
         (0..contacts).map(|_| Party::Remote(known[chance.below(drawn) as usize])).collect()
     }
+}
+
+/// The contacts of a user whose home this is, one at each of these domains.
+///
+/// # Errors
+/// [`Problem::TooLarge`].
+pub(super) fn contacts_at(draft: &mut Draft<'_>, home: Party, parties: &[Party]) -> Result<Vec<Contact>, Problem> {
+    let numbered = parties.iter().zip(0..);
+    numbered.map(|(party, user)| Ok(Contact { lane: draft.lane(home, *party)?, user })).collect()
 }

@@ -27,6 +27,9 @@ mod problem;
 pub mod scenario;
 mod timetable;
 
+/// Bytes that wait for one peer that does not read, at most: while there are more, nothing is written for it.
+pub const WAITING_BYTES: usize = 64 << 20;
+
 /// A domain of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Party {
@@ -238,11 +241,14 @@ impl Plan {
         }
     }
 
-    /// How arrivals are recorded. Fan-outs are, if anybody has more than one contact.
+    /// How arrivals are recorded. Fan-outs are, if anybody has more than one contact, or if they are what the scenario is about.
     pub fn mode(&self) -> Mode {
         match self.load {
             Load::Saturating { .. } => Mode::Closed,
-            _ => Mode::Open { fan_outs: self.senders.iter().any(|sender| sender.contacts.len() > 1) },
+            _ => {
+                let has_several = self.senders.iter().any(|sender| sender.contacts.len() > 1);
+                Mode::Open { fan_outs: has_several || self.main_series() == Some(Series::Last) }
+            }
         }
     }
 }

@@ -6,28 +6,17 @@ use super::Departure;
 #[derive(Clone, Debug)]
 pub struct Timetable {
     departures: std::sync::Arc<[Departure]>,
-    next: usize,
 }
 
 impl Timetable {
     /// From departures in order of time.
     pub fn new(departures: Vec<Departure>) -> Self {
         debug_assert!(departures.is_sorted_by_key(|departure| departure.at));
-        Self { departures: departures.into(), next: 0 }
+        Self { departures: departures.into() }
     }
 
     /// All of them.
     pub fn departures(&self) -> &[Departure] {
         &self.departures
-    }
-}
-
-impl Iterator for Timetable {
-    type Item = Departure;
-
-    fn next(&mut self) -> Option<Departure> {
-        let departure = self.departures.get(self.next).copied();
-        self.next += usize::from(departure.is_some());
-        departure
     }
 }

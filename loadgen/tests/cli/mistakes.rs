@@ -20,6 +20,9 @@ fn wrong_usage_is_one_line_and_exit_code_2() {
         ("fanout --system nginx", "there is no system \"nginx\"; there are ringgate, haproxy"),
         ("fanout --system direct,haproxy", "`loadgen bench` compares several"),
         ("fanout --attach DIR --system haproxy", "--attach is for one ringgate"),
+        ("fanout --attach DIR --attach-wait 5000000000000000h", "--attach-wait must be at most 24h"),
+        ("reconnect-storm --pause 5000000000000000h --over 5000000000000000h", "--pause 18000000000000000000 is not"),
+        ("fanout --users 1000000 -k 100000", "the plan has 100000000000 contacts, the limit is 100000000"),
         ("fanout --pid 7", "--attach"),
         ("", "requires a subcommand"),
     ] {

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use loadgen::engine::Live;
 use loadgen::measure::{Phase, Series, total};
 use loadgen::outcome::{Counts, Streams};
-use loadgen::plan::{Disturbance, Load, Party, Plan, Transport};
+use loadgen::plan::scenario::{fanout, mixed};
+use loadgen::plan::{Disturbance, Load, Party, Plan, Scenario, Stanza, StanzaKind, Transport, defaults};
 use loadgen::systems::{Attachment, RelayTls};
 
+use crate::faults::{is_of_the_account, verdict};
 use crate::plans::{self, MS, STARTTLS};
 
 fn play(plan: &Plan) -> loadgen::engine::Measured {
@@ -36,6 +38,59 @@ fn paced_fan_out_reaches_every_contact_once_over_every_transport() {
         assert_eq!(total(&measured.intervals, Series::Handshake, Phase::Connect).len(), 10);
         assert_eq!((measured.streams.open, measured.streams.lost), (20, 0));
     }
+}
+
+/// A plan as a command line makes it, but short; what is wrong with its account.
+fn unsound(mut scenario: Scenario) -> (Plan, Vec<String>) {
+    let basics = match &mut scenario {
+        Scenario::Mixed(options) => &mut options.basics,
+        Scenario::Fanout(options) => &mut options.basics,
+        other => panic!("{other:?}"),
+    };
+    (basics.warm_up, basics.duration) = (200 * MS, 800 * MS);
+    let plan = scenario.plan().expect("a plan");
+    let measured = play(&plan);
+    assert!(measured.counts.arrived > 10, "{measured:?}");
+    let invalid = verdict(&plan, &measured).invalid;
+    (plan, invalid.into_iter().filter(|reason| is_of_the_account(reason)).collect())
+}
+
+#[test]
+fn account_of_a_usual_day_balances_though_some_know_nobody_on_the_other_side() {
+    let options: mixed::Options = defaults();
+    let options = mixed::Options { users: 500, contacts: 2.0, changes: 500.0, session: 0.05, domains: 3, ..options };
+    let known = options.contacts * options.remote;
+    assert!(known < 1.0, "many users have no remote contact");
+    let (_, unsound) = unsound(Scenario::Mixed(options));
+    assert_eq!(unsound, Vec::<String>::new());
+}
+
+#[test]
+fn account_of_fan_outs_to_one_contact_balances() {
+    let options: fanout::Options = defaults();
+    let options = fanout::Options { contacts: 1, domains: 1, users: 10, rate: 100.0, ..options };
+    let (plan, unsound) = unsound(Scenario::Fanout(options));
+    assert_eq!((plan.main_series(), unsound), (Some(Series::Last), Vec::new()));
+}
+
+#[test]
+fn window_beyond_what_may_wait_is_not_filled_and_loses_nothing() {
+    // More than 64 MiB: once this kept the engine in one turn for ever, and its memory growing.
+    let stanza = Stanza { kind: StanzaKind::Message, bytes: 65_536 };
+    let mut plan = plans::pairs(1, Load::Saturating { window: 1_500, per_record: 1, stanza });
+    plan.phases.measure = 300 * MS;
+    plan.deadline = 20_000 * MS;
+    let counts = play(&plan).counts;
+    assert!(counts.arrived > 0, "{counts:?}");
+    assert_eq!(counts, flawless(counts.scheduled, counts));
+}
+
+#[test]
+fn core_that_panics_ends_the_run_in_one_line() {
+    let mut plan = plans::pairs(2, Load::Saturating { window: 1, per_record: 1, stanza: plans::PRESENCE });
+    plan.senders[0].contacts[0].lane = 99;
+    let line = plans::play(&plan, &[0], Attachment::Direct).expect_err("there is no such lane").to_string();
+    assert_eq!(line, "engine core 0 panicked");
 }
 
 #[test]

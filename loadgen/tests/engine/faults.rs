@@ -41,13 +41,13 @@ fn play_plan(plan: &Plan, fault: Fault, nth: u64) -> (Measured, u64) {
 }
 
 /// Whether a reason to call a run invalid is that something was lost in the generator itself.
-fn is_of_the_account(reason: &str) -> bool {
+pub(crate) fn is_of_the_account(reason: &str) -> bool {
     ["the account does not balance", "latencies were recorded", "the plan was not kept"]
         .iter()
         .any(|words| reason.contains(words))
 }
 
-fn verdict(plan: &Plan, measured: &Measured) -> Verdict {
+pub(crate) fn verdict(plan: &Plan, measured: &Measured) -> Verdict {
     judge(&Evidence {
         plan,
         counts: measured.counts,
@@ -148,6 +148,12 @@ fn altered_stanzas_are_foreign_and_missing() {
         let (measured, done) = play(fault, 7);
         assert_eq!((measured.counts, done), (Counts { foreign: 7, ..without(7) }, 7), "{fault:?}");
     }
+}
+
+#[test]
+fn stanzas_on_the_stream_of_another_domain_are_foreign_and_missing() {
+    let (measured, done) = play(Fault::Mislay, 7);
+    assert_eq!((measured.counts, done), (Counts { foreign: 7, ..without(7) }, 7));
 }
 
 #[test]

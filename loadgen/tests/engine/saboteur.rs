@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     Alter,
     /// Sends it to another domain.
     Misdirect,
+    /// Sends it on the stream to another domain.
+    Mislay,
     /// Answers it with an error.
     Bounce,
     /// Closes the connection in its place.
@@ -51,6 +53,7 @@ impl Saboteur {
         let entry = listener.local_addr().expect("an address");
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&done));
+        let streams = Streams::default();
         thread::spawn(move || {
             let mut silent = Vec::new();
             for (number, near) in (0..).zip(listener.incoming().map_while(Result::ok)) {
@@ -63,8 +66,8 @@ impl Saboteur {
                     continue;
                 }
                 let Ok(far) = TcpStream::connect(target) else { continue };
-                let counted = Arc::clone(&counted);
-                thread::spawn(move || relay(near, far, Work { fault, nth, done: counted }));
+                let work = Work { fault, nth, done: Arc::clone(&counted), streams: Arc::clone(&streams) };
+                thread::spawn(move || relay(near, far, work));
             }
         });
         Self { entry, stop, done }
@@ -89,10 +92,30 @@ impl Drop for Saboteur {
     }
 }
 
+/// The domain that each stream was opened to, and its far end.
+type Streams = Arc<Mutex<Vec<(String, TcpStream)>>>;
+
 struct Work {
     fault: Fault,
     nth: u64,
     done: Arc<AtomicU64>,
+    streams: Streams,
+}
+
+impl Work {
+    fn note(&self, to: &str, far: &TcpStream) -> io::Result<()> {
+        let stream = (to.to_owned(), far.try_clone()?);
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
+        Ok(())
+    }
+
+    /// Writes on a stream to another domain than the stanza's.
+    fn mislay(&self, element: &Element<'_>) -> io::Result<()> {
+        let to = element.to.map(|to| to.to_text()).unwrap_or_default();
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let other = streams.iter_mut().find(|(domain, _)| !to.ends_with(domain.as_str()));
+        other.ok_or(io::ErrorKind::NotConnected)?.1.write_all(element.bytes)
+    }
 }
 
 /// Answers go back as they are; what the sender says is looked at.
@@ -123,7 +146,10 @@ fn forward(near: &mut TcpStream, far: &mut TcpStream, work: &Work) -> io::Result
             let step =
                 scanner.scan(&mut scratch, &text[used..]).map_err(|error| io::Error::other(format!("{error:?}")))?;
             let end = match step {
-                Step::Header(header) => header.end,
+                Step::Header(header) => {
+                    work.note(&header.to.map(|to| to.to_text()).unwrap_or_default(), far)?;
+                    header.end
+                }
                 Step::Close { end } => end,
                 Step::NeedMore { .. } => break,
                 Step::Element(element) if is_counted(&element) => {
@@ -171,6 +197,7 @@ fn sabotage(
         Fault::Swap => held.extend_from_slice(stanza),
         Fault::Alter => out.extend_from_slice(text().replacen("Benvolio", "Mercutio", 1).as_bytes()),
         Fault::Misdirect => out.extend_from_slice(text().replacen("@r0.", "@r1.", 1).as_bytes()),
+        Fault::Mislay => work.mislay(element)?,
         Fault::Bounce => out.extend_from_slice(error_of(element).as_bytes()),
         Fault::Cut => return Err(io::ErrorKind::ConnectionAborted.into()),
         Fault::Stall(pause) => {

@@ -9,6 +9,7 @@ use super::Core;
 use super::conn::{Conn, Origin, Phase};
 use crate::engine::shared::Arrived;
 use crate::engine::stanza::{Label, PRIMER, Seen};
+use crate::plan::Party;
 
 impl Core {
     pub(super) fn accepted(&mut self, listener: SocketId, socket: OwnedFd) {
@@ -34,10 +35,14 @@ impl Core {
         });
         drop(bytes);
         let answers = !conn.out.is_empty();
+        if let (Phase::Negotiating, Origin::Accepted(side)) = (conn.phase, conn.origin) {
+            conn.home = conn.endpoint.domains().1.and_then(|domain| self.scene.home(side, &domain));
+        }
+        let home = conn.home;
         if answers {
             self.touch(id);
         }
-        self.sort(at);
+        self.sort(at, home);
         if is_ready {
             self.ready(id);
         }
@@ -67,13 +72,14 @@ impl Core {
         }
     }
 
-    /// Judges what the last reading brought, or keeps it for the core of its sender.
-    fn sort(&mut self, at: std::time::Duration) {
+    /// Judges what the last reading brought on a stream to `home`, or keeps it for the core of its sender.
+    fn sort(&mut self, at: std::time::Duration, home: Option<Party>) {
         let mut seen = std::mem::take(&mut self.seen);
         for (seen, bytes) in seen.drain(..) {
             let arrived = Arrived { seen, bytes, at };
             match seen {
                 Seen::Foreign => drop(self.tracker.foreign()),
+                Seen::Sent(Label { lane, .. }) if !self.is_at_home(lane, home) => drop(self.tracker.foreign()),
                 Seen::Sent(Label { lane, .. }) | Seen::Bounced(Label { lane, .. }) => match self.scene.sender(lane) {
                     core if core == self.number => self.judge(arrived),
                     core => self.batches[core].push(arrived),
@@ -81,6 +87,11 @@ impl Core {
             }
         }
         self.seen = seen;
+    }
+
+    /// Whether a lane's stanzas may come on a stream to `home`.
+    fn is_at_home(&self, lane: u32, home: Option<Party>) -> bool {
+        home.is_none_or(|home| self.scene.plan.lanes.get(lane as usize).is_some_and(|lane| lane.to == home))
     }
 
     fn judge(&mut self, arrived: Arrived) {

@@ -6,6 +6,7 @@ use ringgate::ring::SocketId;
 use ringgate::stage::endpoint::Endpoint;
 
 use crate::engine::scene::Side;
+use crate::plan::{Party, WAITING_BYTES};
 
 /// How a connection came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub(super) struct Conn {
     pub(super) endpoint: Box<Endpoint>,
     pub(super) origin: Origin,
     pub(super) phase: Phase,
+    /// The only domain that stanzas on it may be for, if there is only one.
+    pub(super) home: Option<Party>,
     /// When it was opened, or accepted.
     pub(super) since: Duration,
     /// Stanzas for the next record.
@@ -77,6 +80,7 @@ impl Conn {
             endpoint: Box::new(endpoint),
             origin,
             phase,
+            home: None,
             since,
             plain: Vec::new(),
             records: Vec::new(),
@@ -85,6 +89,11 @@ impl Conn {
             out: Vec::new(),
             is_dirty: false,
         }
+    }
+
+    /// Whether a stanza may be written for the peer. Up to [`WAITING_BYTES`] wait for one that does not read.
+    pub(super) fn has_room(&self) -> bool {
+        self.phase == Phase::Ready && self.plain.len() < WAITING_BYTES
     }
 
     /// Encrypts what was written, one run of records for each end that was marked.

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use ringgate::ring::SocketId;
 
-use super::conn::{Phase as ConnPhase, Written};
-use super::sending::WAITING_BYTES;
+use super::conn::{Conn, Written};
 use super::{Act, Core};
 use crate::engine::scene::Scene;
 use crate::engine::stanza::{Label, PRIMER};
 use crate::measure::Due;
-use crate::plan::{Class, Departure, Load, Stanza, StanzaKind};
+use crate::plan::{Class, Departure, Load, Sender, Stanza, StanzaKind};
 
 /// Stanzas that are written in one turn, at most: then they are sent, and what has come meanwhile is read.
 const TURN_STANZAS: usize = 1_024;
@@ -148,27 +147,54 @@ impl Core {
             return;
         }
         let scene = std::sync::Arc::clone(&self.scene);
+        let (mut room, mut unfilled) = (TURN_STANZAS, None);
         let mut roomy = std::mem::take(&mut self.schedule.roomy);
         for lane in roomy.drain(..) {
             self.schedule.is_roomy[lane as usize] = false;
-            let sender = &scene.plan.senders[self.schedule.senders[lane as usize] as usize];
-            let Some(id) = self.links.ready(lane) else { continue };
-            while self.tracker.in_flight(lane) + per_record <= window {
-                let due = Due { at: self.now, phase: self.phase(self.now), class: Class::Plain };
-                for _ in 0..per_record {
-                    let mut numbers = std::mem::take(&mut self.schedule.numbers);
-                    self.tracker.depart(due, &sender.contacts[..1], &mut numbers);
-                    let written = Written { lane, number: numbers[0] as u32, due: self.now, is_first: true };
-                    self.schedule.numbers = numbers;
-                    self.write(written, stanza, (sender.user, sender.contacts[0].user));
-                }
-                if let Some(conn) = self.conns.get_mut(id) {
-                    conn.records.push(conn.plain.len());
-                }
+            if room == 0 {
+                self.schedule.widen(lane);
+                continue;
             }
+            let sender = &scene.plan.senders[self.schedule.senders[lane as usize] as usize];
+            while room > 0 && self.tracker.in_flight(lane) + per_record <= window && self.has_room(lane) {
+                (0..per_record).for_each(|_| self.write_next(lane, sender, stanza));
+                self.end_record(lane);
+                room = room.saturating_sub(per_record as usize);
+            }
+            unfilled = (room == 0).then_some(lane);
         }
         roomy.append(&mut self.schedule.roomy);
         self.schedule.roomy = roomy;
+        if let Some(lane) = unfilled {
+            // Behind those that have not had their turn.
+            self.schedule.widen(lane);
+        }
+    }
+
+    fn has_room(&self, lane: u32) -> bool {
+        self.links.ready(lane).and_then(|id| self.conns.get(id)).is_some_and(Conn::has_room)
+    }
+
+    /// Writes the next stanza of a closed loop.
+    fn write_next(&mut self, lane: u32, sender: &Sender, stanza: Stanza) {
+        let due = Due { at: self.now, phase: self.phase(self.now), class: Class::Plain };
+        let mut numbers = std::mem::take(&mut self.schedule.numbers);
+        self.tracker.depart(due, &sender.contacts[..1], &mut numbers);
+        let written = Written { lane, number: numbers[0] as u32, due: self.now, is_first: true };
+        self.schedule.numbers = numbers;
+        self.write(written, stanza, (sender.user, sender.contacts[0].user));
+    }
+
+    fn end_record(&mut self, lane: u32) {
+        if let Some(conn) = self.links.ready(lane).and_then(|id| self.conns.get_mut(id)) {
+            conn.records.push(conn.plain.len());
+        }
+    }
+
+    /// Whether a window may have room that the last turn did not come to.
+    pub(super) fn has_roomy_lanes(&self) -> bool {
+        let is_time = self.now >= self.schedule.begin && self.now < self.end();
+        self.act == Act::Playing && is_time && !self.schedule.roomy.is_empty()
     }
 
     /// Writes a stanza that has departed, to be sent at the end of the turn.
@@ -176,7 +202,7 @@ impl Core {
         let label = Label { lane: written.lane, number: written.number };
         let link = self.links.ready(label.lane);
         let conn = link.and_then(|id| self.conns.get_mut(id));
-        match conn.filter(|conn| conn.phase == ConnPhase::Ready && conn.plain.len() < WAITING_BYTES) {
+        match conn.filter(|conn| conn.has_room()) {
             Some(conn) => {
                 self.scene.book.write(label, stanza, users.0, users.1, &mut conn.plain);
                 conn.written.push(written);

@@ -7,8 +7,6 @@ use super::conn::{Phase as ConnPhase, Written};
 use crate::measure::{Phase, Series};
 use crate::plan::Load;
 
-/// Bytes that wait for a peer that does not read; further stanzas for it are never written.
-pub(super) const WAITING_BYTES: usize = 64 << 20;
 /// Buffers that are kept for reuse, and the largest of them.
 const SPARE_BUFFERS: usize = 64;
 const SPARE_BYTES: usize = 256 << 10;

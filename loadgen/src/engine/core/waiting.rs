@@ -68,7 +68,7 @@ impl Core {
     /// Waits until something is due or comes.
     pub(super) fn wait(&mut self) -> io::Result<()> {
         self.note_phase();
-        if self.ring.has_completions() || !self.dirty.is_empty() || self.has_batches() {
+        if self.ring.has_completions() || !self.dirty.is_empty() || self.has_batches() || self.has_roomy_lanes() {
             return Ok(());
         }
         let (due, is_departure) = self.next_due();

@@ -45,7 +45,7 @@ fn run_offered(plan: Plan, send_lag: Duration, offered: Duration, system: System
     let mut recorder = Recorder::new(plan.phases.measure);
     let mut numbers = Vec::new();
     let mut index = 0;
-    for Departure { at, sender, class, .. } in timetable {
+    for Departure { at, sender, class, .. } in timetable.departures().iter().copied() {
         let phase = if at < plan.phases.warm_up { Phase::WarmUp } else { Phase::Measure };
         let contacts = &plan.senders[sender as usize].contacts;
         tracker.depart(Due { at, phase, class }, contacts, &mut numbers);

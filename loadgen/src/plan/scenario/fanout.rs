@@ -54,14 +54,15 @@ impl Options {
         let mut draft = Draft::new(&self.basics);
         let zipf = Zipf::new(self.domains, self.zipf);
         let mut crowd = Crowd::new(self.basics.seed, self.locals, zipf, self.direction);
-        let senders: Vec<u32> = (0..self.users).map(|user| crowd.sender(&mut draft, user, self.contacts)).collect();
+        let senders = (0..self.users).map(|user| crowd.sender(&mut draft, user, self.contacts));
+        let senders = senders.collect::<Result<Vec<u32>, _>>()?;
         let mut choice = draft.chance(Purpose::Senders);
         let times = draft.arrivals(&mut draft.chance(Purpose::Times), self.rate)?;
         for at in times {
             let sender = senders[choice.below(self.users) as usize];
-            draft.depart(at, sender, presence(self.bytes), Class::Plain);
+            draft.depart(at, sender, presence(self.bytes), Class::Plain)?;
         }
-        draft.paced("fanout", Sides::new(self.locals, self.domains), self)
+        Ok(draft.paced("fanout", Sides::new(self.locals, self.domains), self))
     }
 
     fn check(&self) -> Result<(), Problem> {
@@ -72,6 +73,7 @@ impl Options {
         within("rate", self.rate, 0.01, 1e6)?;
         within("zipf", self.zipf, 0.0, 5.0)?;
         within("users", self.users, 1, 1_000_000)?;
+        Draft::may_hold(self.users, self.contacts)?;
         within("bytes", self.bytes, STANZA_LEAST, STANZA_MOST)?;
         if self.direction == Direction::Out && self.domains > self.contacts {
             return Err(Problem::Contradiction {

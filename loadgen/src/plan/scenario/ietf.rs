@@ -93,10 +93,10 @@ impl Options {
         for at in times {
             // Everyone changes alike: one process whose events pick a user is the same as a process for each user.
             let user = choice.below(effective.users as u32);
-            let sender = crowd.sender(&mut draft, user, effective.contacts);
-            draft.depart(at, sender, presence(effective.bytes), Class::Plain);
+            let sender = crowd.sender(&mut draft, user, effective.contacts)?;
+            draft.depart(at, sender, presence(effective.bytes), Class::Plain)?;
         }
-        draft.paced(model.name, Sides::new(1, effective.domains), self)
+        Ok(draft.paced(model.name, Sides::new(1, effective.domains), self))
     }
 
     /// As many users as have so many stanzas a second.

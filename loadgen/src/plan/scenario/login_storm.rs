@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::plan::chance::{Chance, Purpose, Zipf};
-use crate::plan::crowd::Crowd;
+use crate::plan::crowd::{Crowd, contacts_at};
 use crate::plan::draft::{Draft, STANZA_LEAST, STANZA_MOST, Sides, USERS, presence};
 use crate::plan::options::{Basics, Direction, duration, seconds};
 use crate::plan::problem::{Problem, within};
@@ -73,9 +73,9 @@ impl Options {
                 answer_after: self.answer_after,
                 bytes: self.bytes,
             };
-            login.depart(&mut draft, &crowd, &mut choice);
+            login.depart(&mut draft, &crowd, &mut choice)?;
         }
-        draft.paced("login-storm", Sides::new(1, self.domains), self)
+        Ok(draft.paced("login-storm", Sides::new(1, self.domains), self))
     }
 
     fn logins_per_second(&self) -> f64 {
@@ -130,20 +130,22 @@ pub(super) struct Login {
 
 impl Login {
     /// Presences and probes now, answers a little later.
-    pub(super) fn depart(&self, draft: &mut Draft<'_>, crowd: &Crowd, choice: &mut Chance) {
+    ///
+    /// # Errors
+    /// [`Problem::TooLarge`].
+    pub(super) fn depart(&self, draft: &mut Draft<'_>, crowd: &Crowd, choice: &mut Chance) -> Result<(), Problem> {
         let (home, parties) = crowd.acquaintance(self.user, self.contacts);
-        let numbered = parties.iter().zip(0..);
-        let contacts: Vec<Contact> =
-            numbered.map(|(party, user)| Contact { lane: draft.lane(home, *party), user }).collect();
-        let sender = draft.sender(self.user, contacts);
-        draft.depart(self.at, sender, presence(self.bytes), Class::Plain);
-        draft.depart(self.at, sender, Stanza { kind: StanzaKind::Probe, bytes: STANZA_LEAST }, Class::Plain);
+        let contacts = contacts_at(draft, home, &parties)?;
+        let sender = draft.sender(self.user, contacts)?;
+        draft.depart(self.at, sender, presence(self.bytes), Class::Plain)?;
+        draft.depart(self.at, sender, Stanza { kind: StanzaKind::Probe, bytes: STANZA_LEAST }, Class::Plain)?;
         for (party, contact) in parties.iter().zip(0..) {
             if choice.happens(self.online) {
-                let lane = draft.lane(*party, home);
-                let answering = draft.sender(contact, [Contact { lane, user: self.user }]);
-                draft.depart(self.at + self.answer_after, answering, presence(self.bytes), Class::Plain);
+                let lane = draft.lane(*party, home)?;
+                let answering = draft.sender(contact, [Contact { lane, user: self.user }])?;
+                draft.depart(self.at + self.answer_after, answering, presence(self.bytes), Class::Plain)?;
             }
         }
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use crate::plan::chance::{Purpose, Zipf};
 use crate::plan::draft::{Draft, STANZA_LEAST, STANZA_MOST, Sides};
 use crate::plan::options::{Basics, Direction};
 use crate::plan::problem::{Problem, within};
-use crate::plan::{Class, Contact, Load, Plan, Stanza, StanzaKind};
+use crate::plan::{Class, Load, Plan, Stanza, StanzaKind, WAITING_BYTES};
 
 /// Plaintext of a TLS record, bytes at most.
 const RECORD: u64 = 16_384;
@@ -51,26 +51,21 @@ impl Options {
     pub fn plan(&self) -> Result<Plan, Problem> {
         self.check()?;
         let mut draft = Draft::new(&self.basics);
-        let senders: Vec<Vec<u32>> = (0..self.domains)
-            .map(|domain| {
-                let lanes = super::lanes(&mut draft, self.direction, domain);
-                lanes.into_iter().map(|lane| draft.sender(0, [Contact { lane, user: 0 }])).collect()
-            })
-            .collect();
+        let senders = super::senders(&mut draft, self.direction, self.domains)?;
         let sides = Sides::new(1, self.domains);
         let stanza = Stanza { kind: StanzaKind::Message, bytes: self.bytes };
         let Some(rate) = self.rate else {
             let load = Load::Saturating { window: self.window, per_record: self.per_record, stanza };
-            return draft.finish("message", sides, load, self);
+            return Ok(draft.finish("message", sides, load, self));
         };
         let zipf = Zipf::new(self.domains, self.zipf);
         let mut choice = draft.chance(Purpose::Senders);
         for at in draft.arrivals(&mut draft.chance(Purpose::Times), rate)? {
             let of_domain = &senders[zipf.draw(&mut choice) as usize];
             let sender = of_domain[choice.below(of_domain.len() as u32) as usize];
-            draft.depart(at, sender, stanza, Class::Plain);
+            draft.depart(at, sender, stanza, Class::Plain)?;
         }
-        draft.paced("message", sides, self)
+        Ok(draft.paced("message", sides, self))
     }
 
     fn check(&self) -> Result<(), Problem> {
@@ -86,6 +81,13 @@ impl Options {
             return Err(Problem::Contradiction {
                 what: format!("a window of {} is not made of records of {}", self.window, self.per_record),
                 remedy: format!("take --window {nearest}"),
+            });
+        }
+        let on_their_way = self.window as usize * self.bytes as usize;
+        if on_their_way > WAITING_BYTES {
+            return Err(Problem::Contradiction {
+                what: format!("a window of {} messages of {} bytes is more than 64 MiB", self.window, self.bytes),
+                remedy: format!("take at most --window {}", WAITING_BYTES / self.bytes as usize),
             });
         }
         let record = u64::from(self.per_record) * u64::from(self.bytes);

@@ -84,21 +84,21 @@ impl Options {
         let rates = self.rates();
         for at in draft.arrivals(&mut times, rates.changes)? {
             let user = choice.below(self.users);
-            let sender = crowd.sender(&mut draft, user, self.contacts_of(user));
-            draft.depart(at, sender, presence(PRESENCE), Class::Plain);
+            let sender = crowd.sender(&mut draft, user, self.contacts_of(user))?;
+            draft.depart(at, sender, presence(PRESENCE), Class::Plain)?;
         }
         for at in draft.arrivals(&mut times, rates.messages)? {
-            self.message(&mut draft, &crowd, &mut choice, at);
+            self.message(&mut draft, &crowd, &mut choice, at)?;
         }
         for at in draft.arrivals(&mut times, rates.logins)? {
-            self.login(&mut draft, &crowd, &mut choice, at);
+            self.login(&mut draft, &crowd, &mut choice, at)?;
         }
         for at in draft.arrivals(&mut times, rates.logins)? {
             let user = choice.below(self.users);
-            let sender = crowd.sender(&mut draft, user, self.contacts_of(user));
-            draft.depart(at, sender, presence(UNAVAILABLE), Class::Plain);
+            let sender = crowd.sender(&mut draft, user, self.contacts_of(user))?;
+            draft.depart(at, sender, presence(UNAVAILABLE), Class::Plain)?;
         }
-        draft.paced("mixed", Sides::new(1, self.domains), self)
+        Ok(draft.paced("mixed", Sides::new(1, self.domains), self))
     }
 
     fn rates(&self) -> Rates {
@@ -119,28 +119,29 @@ impl Options {
         contacts as u32 + u32::from(chance.happens(contacts.fract()))
     }
 
-    fn message(&self, draft: &mut Draft<'_>, crowd: &Crowd, choice: &mut Chance, at: Duration) {
+    fn message(&self, draft: &mut Draft<'_>, crowd: &Crowd, choice: &mut Chance, at: Duration) -> Result<(), Problem> {
         let user = choice.below(self.users);
         let (home, parties) = crowd.acquaintance(user, self.contacts_of(user).max(1));
         let contact = choice.below(parties.len() as u32);
-        let lane = draft.lane(home, parties[contact as usize]);
-        let sender = draft.sender(user, [Contact { lane, user: contact }]);
-        draft.depart(at, sender, Stanza { kind: StanzaKind::Message, bytes: MESSAGE }, Class::Plain);
+        let lane = draft.lane(home, parties[contact as usize])?;
+        let sender = draft.sender(user, [Contact { lane, user: contact }])?;
+        draft.depart(at, sender, Stanza { kind: StanzaKind::Message, bytes: MESSAGE }, Class::Plain)
     }
 
-    fn login(&self, draft: &mut Draft<'_>, crowd: &Crowd, choice: &mut Chance, at: Duration) {
+    fn login(&self, draft: &mut Draft<'_>, crowd: &Crowd, choice: &mut Chance, at: Duration) -> Result<(), Problem> {
         let user = choice.below(self.users);
         let contacts = self.contacts_of(user);
         let answer_after = Duration::from_millis(100);
-        Login { at, user, contacts, online: 1.0, answer_after, bytes: PRESENCE }.depart(draft, crowd, choice);
+        Login { at, user, contacts, online: 1.0, answer_after, bytes: PRESENCE }.depart(draft, crowd, choice)?;
         if contacts > 0 && choice.happens(self.avatars) {
             let (home, parties) = crowd.acquaintance(user, contacts);
             let contact = choice.below(contacts);
-            let lane = draft.lane(parties[contact as usize], home);
-            let sender = draft.sender(contact, [Contact { lane, user }]);
+            let lane = draft.lane(parties[contact as usize], home)?;
+            let sender = draft.sender(contact, [Contact { lane, user }])?;
             let avatar = Stanza { kind: StanzaKind::Avatar, bytes: AVATAR };
-            draft.depart(at + 2 * answer_after, sender, avatar, Class::Plain);
+            draft.depart(at + 2 * answer_after, sender, avatar, Class::Plain)?;
         }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), Problem> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::chance::Zipf;
 use super::draft::Draft;
 use super::options::Direction;
-use super::{Party, Plan, Problem};
+use super::{Contact, Party, Plan, Problem};
 
 pub mod fanout;
 pub mod ietf;
@@ -145,13 +145,28 @@ impl Scenario {
 }
 
 /// The lanes between local domain 0 and a remote domain.
-fn lanes(draft: &mut Draft<'_>, direction: Direction, remote: u32) -> Vec<u32> {
+///
+/// # Errors
+/// [`Problem::TooLarge`].
+fn lanes(draft: &mut Draft<'_>, direction: Direction, remote: u32) -> Result<Vec<u32>, Problem> {
     let (local, remote) = (Party::Local(0), Party::Remote(remote));
-    match direction {
-        Direction::Out => vec![draft.lane(local, remote)],
-        Direction::In => vec![draft.lane(remote, local)],
-        Direction::Both => vec![draft.lane(local, remote), draft.lane(remote, local)],
-    }
+    Ok(match direction {
+        Direction::Out => vec![draft.lane(local, remote)?],
+        Direction::In => vec![draft.lane(remote, local)?],
+        Direction::Both => vec![draft.lane(local, remote)?, draft.lane(remote, local)?],
+    })
+}
+
+/// By remote domain: a sender for each of its lanes, with that lane's other end as its contact.
+///
+/// # Errors
+/// [`Problem::TooLarge`].
+fn senders(draft: &mut Draft<'_>, direction: Direction, remotes: u32) -> Result<Vec<Vec<u32>>, Problem> {
+    let of_domain = |domain| {
+        let lanes = lanes(draft, direction, domain)?.into_iter();
+        lanes.map(|lane| draft.sender(0, [Contact { lane, user: 0 }])).collect()
+    };
+    (0..remotes).map(of_domain).collect()
 }
 
 /// How much the most popular domains get.

@@ -80,9 +80,9 @@ impl Idle {
         within("domains", self.domains, 1, 100_000)?;
         let mut draft = Draft::new(&self.basics);
         for domain in 0..self.domains {
-            super::lanes(&mut draft, self.direction, domain);
+            super::lanes(&mut draft, self.direction, domain)?;
         }
-        draft.finish("idle", Sides::new(1, self.domains), Load::Idle, self)
+        Ok(draft.finish("idle", Sides::new(1, self.domains), Load::Idle, self))
     }
 
     /// What the options imply.
@@ -103,10 +103,10 @@ impl Connect {
         within("total", self.total.unwrap_or(1), 1, u32::MAX)?;
         let mut draft = Draft::new(&self.basics);
         for domain in 0..self.domains {
-            super::lanes(&mut draft, Direction::In, domain);
+            super::lanes(&mut draft, Direction::In, domain)?;
         }
         let load = Load::Connecting { at_once: self.at_once, total: self.total, close: true };
-        draft.finish("connect", Sides::new(1, self.domains), load, self)
+        Ok(draft.finish("connect", Sides::new(1, self.domains), load, self))
     }
 
     /// What the options imply.
@@ -128,21 +128,21 @@ impl ReconnectStorm {
         let mut draft = Draft::new(&self.basics);
         let mut senders = Vec::new();
         for domain in 0..self.domains {
-            for lane in super::lanes(&mut draft, Direction::Both, domain) {
-                senders.push(draft.sender(0, [Contact { lane, user: 0 }]));
+            for lane in super::lanes(&mut draft, Direction::Both, domain)? {
+                senders.push(draft.sender(0, [Contact { lane, user: 0 }])?);
             }
         }
         let remotes = self.domains + self.returning;
         for domain in self.domains..remotes {
-            super::lanes(&mut draft, Direction::In, domain);
+            super::lanes(&mut draft, Direction::In, domain)?;
         }
         let mut choice = draft.chance(Purpose::Senders);
         for at in draft.arrivals(&mut draft.chance(Purpose::Times), self.rate)? {
             let sender = senders[choice.below(senders.len() as u32) as usize];
-            draft.depart(at, sender, presence(self.bytes), Class::Neighbour);
+            draft.depart(at, sender, presence(self.bytes), Class::Neighbour)?;
         }
         let vanishes = Disturbance::Vanishes { domains: self.domains..remotes, pause: self.pause, over: self.over };
-        draft.paced("reconnect-storm", Sides { disturbance: Some(vanishes), ..Sides::new(1, remotes) }, self)
+        Ok(draft.paced("reconnect-storm", Sides { disturbance: Some(vanishes), ..Sides::new(1, remotes) }, self))
     }
 
     fn check(&self) -> Result<(), Problem> {
@@ -150,6 +150,8 @@ impl ReconnectStorm {
         within("returning", self.returning, 1, 100_000)?;
         within("domains", self.domains, 1, 50_000)?;
         within("rate", self.rate, 0.01, 1e7)?;
+        within("pause", self.pause.as_secs_f64(), 0.0, 86_400.0)?;
+        within("over", self.over.as_secs_f64(), 0.0, 86_400.0)?;
         within("bytes", self.bytes, STANZA_LEAST, STANZA_MOST)?;
         if self.pause + self.over >= self.basics.duration {
             return Err(Problem::Contradiction {

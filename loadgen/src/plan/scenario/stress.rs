@@ -10,7 +10,7 @@ use crate::plan::chance::{Chance, Purpose, Zipf};
 use crate::plan::draft::{Draft, STANZA_LEAST, STANZA_MOST, Sides, presence};
 use crate::plan::options::{Basics, Direction};
 use crate::plan::problem::{Problem, within};
-use crate::plan::{Class, Contact, Disturbance, Party, Plan};
+use crate::plan::{Class, Disturbance, Party, Plan};
 
 /// One domain has many times its share of the stanzas.
 #[derive(Clone, Debug, Args, Serialize)]
@@ -63,7 +63,7 @@ impl HotDomain {
         self.neighbourhood.check()?;
         within("factor", self.factor, 1.0, 10_000.0)?;
         let draft = self.neighbourhood.draft(self.direction, self.factor)?;
-        draft.paced("hot-domain", Sides::new(1, self.neighbourhood.domains), self)
+        Ok(draft.paced("hot-domain", Sides::new(1, self.neighbourhood.domains), self))
     }
 
     /// What the options imply.
@@ -81,7 +81,7 @@ impl SlowPeer {
         self.neighbourhood.check()?;
         let draft = self.neighbourhood.draft(Direction::Out, 1.0)?;
         let disturbance = Some(Disturbance::StopsReading(Party::Remote(0)));
-        draft.paced("slow-peer", Sides { disturbance, ..Sides::new(1, self.neighbourhood.domains) }, self)
+        Ok(draft.paced("slow-peer", Sides { disturbance, ..Sides::new(1, self.neighbourhood.domains) }, self))
     }
 
     /// What the options imply.
@@ -102,23 +102,18 @@ impl Neighbourhood {
     fn draft(&self, direction: Direction, factor: f64) -> Result<Draft<'_>, Problem> {
         let mut draft = Draft::new(&self.basics);
         let zipf = Zipf::new(self.domains, self.zipf);
-        let senders: Vec<Vec<u32>> = (0..self.domains)
-            .map(|domain| {
-                let lanes = super::lanes(&mut draft, direction, domain);
-                lanes.into_iter().map(|lane| draft.sender(0, [Contact { lane, user: 0 }])).collect()
-            })
-            .collect();
+        let senders = super::senders(&mut draft, direction, self.domains)?;
         let pick = |choice: &mut Chance, domain: u32| {
             let of_domain = &senders[domain as usize];
             of_domain[choice.below(of_domain.len() as u32) as usize]
         };
         let (mut times, mut choice) = (draft.chance(Purpose::Times), draft.chance(Purpose::Senders));
         for at in draft.arrivals(&mut times, self.rate * zipf.share(0) * factor)? {
-            draft.depart(at, pick(&mut choice, 0), presence(self.bytes), Class::Stressed);
+            draft.depart(at, pick(&mut choice, 0), presence(self.bytes), Class::Stressed)?;
         }
         for at in draft.arrivals(&mut times, self.rate * (1.0 - zipf.share(0)))? {
             let domain = neighbour(&zipf, &mut choice);
-            draft.depart(at, pick(&mut choice, domain), presence(self.bytes), Class::Neighbour);
+            draft.depart(at, pick(&mut choice, domain), presence(self.bytes), Class::Neighbour)?;
         }
         Ok(draft)
     }
