@@ -24,7 +24,7 @@ impl Shard {
                 Output::StartTls { conn, client, default_domain } => {
                     self.start_tls(conn, client.map_or(TlsRole::Server(default_domain), TlsRole::Client));
                 }
-                Output::Ask(question) => self.control.ask(question),
+                Output::Ask(question, purpose) => self.control.ask(question, purpose),
                 Output::Close { conn, last, abort } => self.close(conn, &last, abort),
                 Output::Pause(conn) => self.pause(conn),
                 Output::Resume(conn) => self.resume(conn),

@@ -7,18 +7,25 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use ringgate_proto::discover::{Answer, Question};
-use ringgate_proto::gate::ShardId;
+use ringgate_proto::gate::{Purpose, ShardId};
 
 use super::mailbox::Mailboxes;
 
-/// Questions that wait for the resolver; further ones are answered with [`Answer::Failed`] at once.
+/// Questions of one purpose that wait for the resolver; further ones are answered with [`Answer::Failed`] at once.
 pub const QUESTIONS_WAITING: usize = 4_096;
 
-/// The desk where a shard leaves questions; lives on the shard's thread.
-pub struct Control {
+/// Where questions of one purpose wait.
+#[derive(Default)]
+struct Desk {
     questions: RefCell<VecDeque<Question>>,
-    answers: RefCell<VecDeque<(Question, Answer)>>,
     resolver: RefCell<Option<Waker>>,
+}
+
+/// The desks where a shard leaves questions; lives on the shard's thread.
+pub struct Control {
+    deliveries: Desk,
+    verifications: Desk,
+    answers: RefCell<VecDeque<(Question, Answer)>>,
     /// A task was woken since the driver last looked: it should let it run.
     woken: Cell<bool>,
     mailboxes: Arc<Mailboxes>,
@@ -28,21 +35,22 @@ pub struct Control {
 impl Control {
     pub(super) fn new(mailboxes: Arc<Mailboxes>, shard: ShardId) -> Self {
         Self {
-            questions: RefCell::default(),
+            deliveries: Desk::default(),
+            verifications: Desk::default(),
             answers: RefCell::default(),
-            resolver: RefCell::default(),
             woken: Cell::new(false),
             mailboxes,
             shard,
         }
     }
 
-    /// The next question, as soon as there is one. One task waits here.
-    pub async fn question(&self) -> Question {
-        poll_fn(|context| match self.questions.borrow_mut().pop_front() {
+    /// The next question of this purpose, as soon as there is one. One task waits here for each.
+    pub async fn question(&self, purpose: Purpose) -> Question {
+        let desk = self.desk(purpose);
+        poll_fn(|context| match desk.questions.borrow_mut().pop_front() {
             Some(question) => Poll::Ready(question),
             None => {
-                self.resolver.replace(Some(context.waker().clone()));
+                desk.resolver.replace(Some(context.waker().clone()));
                 Poll::Pending
             }
         })
@@ -57,15 +65,23 @@ impl Control {
         }
     }
 
-    pub(super) fn ask(&self, question: Question) {
-        let mut questions = self.questions.borrow_mut();
+    fn desk(&self, purpose: Purpose) -> &Desk {
+        match purpose {
+            Purpose::Delivery => &self.deliveries,
+            Purpose::Verification => &self.verifications,
+        }
+    }
+
+    pub(super) fn ask(&self, question: Question, purpose: Purpose) {
+        let desk = self.desk(purpose);
+        let mut questions = desk.questions.borrow_mut();
         if questions.len() >= QUESTIONS_WAITING {
             drop(questions);
             return self.answers.borrow_mut().push_back((question, Answer::Failed));
         }
         questions.push_back(question);
         drop(questions);
-        if let Some(waker) = self.resolver.take() {
+        if let Some(waker) = desk.resolver.take() {
             self.woken.set(true);
             waker.wake();
         }
@@ -105,21 +121,22 @@ mod tests {
     }
 
     #[test]
-    fn questions_beyond_the_bound_fail_at_once() {
+    fn questions_beyond_the_bound_fail_at_once_and_those_of_the_other_purpose_do_not() {
         let control = control();
-        (0..=QUESTIONS_WAITING).for_each(|number| control.ask(question(number)));
+        (0..=QUESTIONS_WAITING).for_each(|number| control.ask(question(number), Purpose::Verification));
         assert_eq!(control.next_answer(), Some((question(QUESTIONS_WAITING), Answer::Failed)));
+        control.ask(question(0), Purpose::Delivery);
         assert_eq!(control.next_answer(), None);
-        assert_eq!(control.questions.borrow().len(), QUESTIONS_WAITING);
+        assert_eq!(control.verifications.questions.borrow().len(), QUESTIONS_WAITING);
     }
 
     #[test]
     fn waiting_resolver_is_woken_by_a_question() {
         let control = control();
-        let mut waiting = std::pin::pin!(control.question());
+        let mut waiting = std::pin::pin!(control.question(Purpose::Delivery));
         let mut context = std::task::Context::from_waker(Waker::noop());
         assert!(waiting.as_mut().poll(&mut context).is_pending());
-        control.ask(question(1));
+        control.ask(question(1), Purpose::Delivery);
         assert!(control.take_woken());
         assert_eq!(waiting.as_mut().poll(&mut context), Poll::Ready(question(1)));
     }

@@ -2,6 +2,7 @@
 //!
 //! A shard sleeps where its executor would sleep (`parked`). No glommio timer, socket or channel is on the way of a stanza.
 
+mod lookups;
 mod parked;
 mod turn;
 
@@ -21,7 +22,7 @@ use ringgate_proto::gate::ShardId;
 use thiserror::Error;
 
 use super::mailbox::{Mailboxes, Message};
-use super::{Call, Control, Report, Shard, ShardConfig, placement};
+use super::{Call, Report, Shard, ShardConfig, placement};
 use parked::Parked;
 use turn::Turner;
 
@@ -31,8 +32,6 @@ const IO_MEMORY: usize = 64 << 10;
 const RING_DEPTH: usize = 1_024;
 /// After this time of one task running after the other, glommio looks at its sockets and timers.
 const PREEMPT: Duration = Duration::from_millis(1);
-/// Lookups that one shard has under way; further questions wait.
-const LOOKUPS: usize = 512;
 /// Pause before a message that must arrive is put into a full mailbox again.
 const POST_RETRY: Duration = Duration::from_millis(1);
 
@@ -237,7 +236,7 @@ impl Seat {
             let control = shard.control();
             let parked = Parked::begin(Turner { shard, observer }).await?;
             let mut beside: Vec<_> = tasks.into_iter().map(glommio::spawn_local).collect();
-            beside.push(glommio::spawn_local(serve_questions(control, resolver)));
+            beside.extend(lookups::serve(control, resolver).map(glommio::spawn_local));
             // The receiver is there: `start` waits for it.
             let _ = self.ready.send(());
             drop(self.ready);
@@ -247,21 +246,5 @@ impl Seat {
             }
             Ok(parked.finish().await?.shard.finish())
         })
-    }
-}
-
-/// Gives each question to the resolver, [`LOOKUPS`] at a time.
-async fn serve_questions(control: Rc<Control>, resolver: Rc<dyn Resolve>) {
-    let places = Rc::new(glommio::sync::Semaphore::new(LOOKUPS as u64));
-    loop {
-        let question = control.question().await;
-        let Ok(place) = places.acquire_static_permit(1).await else { return };
-        let (control, resolver) = (Rc::clone(&control), Rc::clone(&resolver));
-        glommio::spawn_local(async move {
-            let answer = resolver.lookup(&question).await;
-            control.answer(question, answer);
-            drop(place);
-        })
-        .detach();
     }
 }

@@ -196,7 +196,7 @@ fn new_pair_is_refused_when_the_table_is_full_of_pairs_in_use() {
     let conn = house.connects(untrusted(Untrusted::SelfSigned), NAMELESS);
     house.says(conn, "<db:result from='remote.example' to='local.example'>key</db:result>");
     assert!(house.takes(conn).contains("<resource-constraint"));
-    assert!(!house.outputs.iter().any(|output| matches!(output, Output::Ask(_))));
+    assert!(!house.outputs.iter().any(|output| matches!(output, Output::Ask(..))));
 }
 
 /// A1.21: a domain with two hosts, the first of which answered within the second's head start: the head start's time had

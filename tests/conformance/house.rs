@@ -151,8 +151,8 @@ impl House {
     /// Answers every question that was asked with this one host.
     pub(crate) fn resolves_all(&mut self) {
         loop {
-            let at = self.outputs.iter().position(|output| matches!(output, Output::Ask(_)));
-            let Some(Output::Ask(question)) = at.map(|at| self.outputs.remove(at)) else { return };
+            let at = self.outputs.iter().position(|output| matches!(output, Output::Ask(..)));
+            let Some(Output::Ask(question, _)) = at.map(|at| self.outputs.remove(at)) else { return };
             let answer = answer(&question);
             self.handle(Input::Answered { question, answer });
         }
@@ -160,8 +160,8 @@ impl House {
 
     /// No name that was asked for exists.
     pub(crate) fn resolves_none(&mut self) {
-        while let Some(at) = self.outputs.iter().position(|output| matches!(output, Output::Ask(_))) {
-            if let Output::Ask(question) = self.outputs.remove(at) {
+        while let Some(at) = self.outputs.iter().position(|output| matches!(output, Output::Ask(..))) {
+            if let Output::Ask(question, _) = self.outputs.remove(at) {
                 self.handle(Input::Answered { question, answer: Answer::NoSuchName });
             }
         }

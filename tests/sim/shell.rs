@@ -160,7 +160,7 @@ impl World {
                 let certificate = self.certificate_of(process, &local);
                 self.begin_tls(socket, sni, certificate);
             }
-            Output::Ask(question) => {
+            Output::Ask(question, _) => {
                 self.asked.push(question.clone());
                 let answer = self.dns.answer(&question, self.now);
                 let (low, high) = self.weather.dns_ms;

@@ -96,6 +96,15 @@ pub enum Breakage {
     Network,
 }
 
+/// What a question to the DNS is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Stanzas wait for it.
+    Delivery,
+    /// A stranger's dialback request, with a name of its choice, waits for it: it must never keep a delivery waiting.
+    Verification,
+}
+
 /// One thing for the shell to do.
 #[derive(Debug)]
 pub enum Output {
@@ -119,8 +128,8 @@ pub enum Output {
         /// COMPAT: Prosody 0.12: sends no SNI after STARTTLS, and expects the certificate of the domain it asked for.
         default_domain: Option<Domain>,
     },
-    /// Ask the DNS; answer with [`Input::Answered`].
-    Ask(Question),
+    /// Ask the DNS; answer with [`Input::Answered`]. A question may come twice, for verification first.
+    Ask(Question, Purpose),
     /// Send the rest of the outbox (`last`), then end the connection. The gate has forgotten it.
     Close {
         /// Which.

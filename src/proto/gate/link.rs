@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::Purpose;
 use super::sites::Site;
 use crate::address::{Domain, DomainPair};
 use crate::dialback::{DialbackError, Requests, Verifications};
@@ -111,6 +112,14 @@ impl From<Unreachable> for Failure {
             Unreachable::Failed => Self::timeout("connect-failed"),
         }
     }
+}
+
+/// A question that the DNS has not answered.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) purpose: Purpose,
+    /// Links that wait for the answer.
+    pub(crate) links: Vec<usize>,
 }
 
 /// A `db:result` that waits for our verification.

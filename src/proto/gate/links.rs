@@ -3,9 +3,9 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::link::{Attempt, Failure, Link, LinkState, Making, Target};
+use super::link::{Asked, Attempt, Failure, Link, LinkState, Making, Target};
 use super::machine::Machine;
-use super::{Gate, Output, TlsClient, conn};
+use super::{Gate, Output, Purpose, TlsClient, conn};
 use crate::address::Domain;
 use crate::dialback::{DialbackError, Outcome};
 use crate::discover::{Action, Answer, Discovery, Question, Transport};
@@ -102,19 +102,29 @@ impl Gate {
     }
 
     fn ask(&mut self, link: usize, question: Question) {
-        let waiting = self.asked.entry(question.clone()).or_default();
-        let is_new = waiting.is_empty();
-        if !waiting.contains(&link) {
-            waiting.push(link);
+        let purpose = match self.links[link].target {
+            Target::Verification(_) => Purpose::Verification,
+            Target::Federation(_) | Target::Backend(_) => Purpose::Delivery,
+        };
+        let is_new = !self.asked.contains_key(&question);
+        let asked = self.asked.entry(question.clone()).or_insert(Asked { purpose, links: Vec::new() });
+        if !asked.links.contains(&link) {
+            asked.links.push(link);
         }
-        if is_new {
-            self.outputs.push_back(Output::Ask(question));
+        // A delivery does not stand in the line in which a stranger has put the same question before.
+        let is_urgent = purpose == Purpose::Delivery && asked.purpose == Purpose::Verification;
+        if is_urgent {
+            asked.purpose = Purpose::Delivery;
+        }
+        if is_new || is_urgent {
+            self.outputs.push_back(Output::Ask(question, purpose));
         }
     }
 
     /// The DNS answered.
     pub(super) fn answered(&mut self, question: &Question, answer: &Answer, now: Timestamp) {
-        for link in self.asked.remove(question).unwrap_or_default() {
+        let asked = self.asked.remove(question);
+        for link in asked.into_iter().flat_map(|asked| asked.links) {
             let Some(entry) = self.links.get_mut(link) else { continue };
             if let LinkState::Making(making) = &mut entry.state {
                 making.search.handle_answer(question, answer);

@@ -45,7 +45,7 @@ mod timers;
 mod vouching;
 
 pub use crate::event::ConnId;
-pub use io::{Breakage, Envelope, Input, Listener, Outgoing, Output, Posted, ShardId, TlsClient};
+pub use io::{Breakage, Envelope, Input, Listener, Outgoing, Output, Posted, Purpose, ShardId, TlsClient};
 pub use moving::Departed;
 
 use alloc::boxed::Box;
@@ -71,7 +71,7 @@ use crate::time::Timestamp;
 use conn::{Conn, Conns, Phase};
 use ending::DrainPhase;
 use ids::Ids;
-use link::{Link, Target};
+use link::{Asked, Link, Target};
 use machine::Machine;
 use realm::{Realm, Seeded};
 use sites::{PerSite, Site};
@@ -151,8 +151,8 @@ pub struct Gate {
     pair_of: HashMap<DomainPair, PairIndex, Seeded>,
     links: Slab<Link>,
     link_of: HashMap<Target, usize, Seeded>,
-    /// Links that wait for an answer.
-    asked: HashMap<Question, Vec<usize>, Seeded>,
+    /// Questions under way.
+    asked: HashMap<Question, Asked, Seeded>,
     /// Open verifications of all streams.
     verifying: usize,
     /// Those of public streams, per address.

@@ -62,11 +62,13 @@ fn probe_to_an_unreachable_domain_comes_back_and_the_failure_is_remembered() {
         town.grants(back);
         assert_eq!(town.account(LOCAL, REMOTE).bounced, round);
     }
-    let services = town.asked.iter().filter(|question| question.name.starts_with("_xmpp-server._tcp.remote")).count();
+    let services =
+        town.asked.iter().filter(|(question, _)| question.name.starts_with("_xmpp-server._tcp.remote")).count();
     assert_eq!(services, 1, "{:?}", town.asked);
     town.passes(limits::BACKOFF_FIRST + Duration::from_secs(1));
     town.says(backend, probe);
-    let services = town.asked.iter().filter(|question| question.name.starts_with("_xmpp-server._tcp.remote")).count();
+    let services =
+        town.asked.iter().filter(|(question, _)| question.name.starts_with("_xmpp-server._tcp.remote")).count();
     assert_eq!(services, 2);
 }
 

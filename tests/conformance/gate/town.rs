@@ -11,7 +11,7 @@ use ringgate_proto::address::{Domain, DomainPair};
 use ringgate_proto::discover::{Answer, Egress, Question, RecordKind, Srv};
 use ringgate_proto::event::{CloseCause, ConnId, Event};
 use ringgate_proto::gate::{
-    Backend, Breakage, Gate, GateConfig, Input, Listener, LocalDomain, Outgoing, Output, ShardId,
+    Backend, Breakage, Gate, GateConfig, Input, Listener, LocalDomain, Outgoing, Output, Purpose, ShardId,
 };
 use ringgate_proto::policy::{Policy, Rule};
 use ringgate_proto::route::Account;
@@ -56,7 +56,7 @@ pub(crate) struct Town {
     pub(crate) dns: HashMap<(String, RecordKind), Answer>,
     /// Questions are never answered.
     pub(crate) dns_is_silent: bool,
-    pub(crate) asked: Vec<Question>,
+    pub(crate) asked: Vec<(Question, Purpose)>,
     pub(crate) lines: HashMap<ConnId, Line>,
     pub(crate) calls: VecDeque<Call>,
     pub(crate) events: Vec<Event>,
@@ -170,8 +170,8 @@ impl Town {
                 line.secures = true;
                 self.gate.handle(Input::Flushed { conn }, self.now);
             }
-            Output::Ask(question) => {
-                self.asked.push(question.clone());
+            Output::Ask(question, purpose) => {
+                self.asked.push((question.clone(), purpose));
                 if !self.dns_is_silent {
                     let key = (question.name.clone(), question.kind);
                     let answer = self.dns.get(&key).cloned().unwrap_or(Answer::NoSuchName);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ringgate_proto::event::ConnId;
+use ringgate_proto::gate::Purpose;
 use ringgate_proto::limits;
 
 use super::town::*;
@@ -98,6 +99,26 @@ fn address_gets_its_verifications_back_when_they_have_ended() {
         town.passes(limits::DIALBACK + Duration::from_secs(1));
     }
     assert_eq!(too_many(&town), 0);
+}
+
+/// DBK-22: a stranger asks to be believed as a domain that we have something for.
+#[test]
+fn delivery_asks_again_what_waits_for_a_strangers_sake() {
+    let mut town = Town::new();
+    town.dns_is_silent = true;
+    let peer = town.encrypted();
+    let request = "<db:result from='remote.example' to='local.example'>key</db:result>";
+    town.says(peer, request);
+    let first = std::mem::take(&mut town.asked);
+    assert!(!first.is_empty() && first.iter().all(|(_, purpose)| *purpose == Purpose::Verification), "{first:?}");
+
+    let (backend, _) = town.backend_calls();
+    town.says(backend, "<message from='b@local.example' to='a@remote.example' id='m1'/>");
+    let again = first.iter().map(|(question, _)| (question.clone(), Purpose::Delivery)).collect::<Vec<_>>();
+    assert_eq!(town.asked, again);
+    let other = town.encrypted();
+    town.says(other, request);
+    assert_eq!(town.asked, again, "once for each purpose");
 }
 
 /// The address of one of many hosts.
