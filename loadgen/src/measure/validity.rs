@@ -21,9 +21,9 @@
 //!   by more than 1.5. Not looked at when something goes wrong on purpose.
 //!
 //! *Failed*: what did not hold.
-//! - Stanzas missing, unsent, bounced, duplicated, reordered or foreign, a handshake that failed, a stream that the system cut: what was due on it is unsent or missing, so the figures of
-//!   the others hold. What is missing, unsent or bounced on the lanes
-//!   of a domain that stops reading on purpose is excused.
+//! - Stanzas missing, unsent, bounced, duplicated, reordered or foreign, a handshake that failed, a stream that the system cut:
+//!   what was due on it is unsent or missing, so the figures of the others hold. What is missing, unsent or bounced on the lanes of
+//!   a domain that stops reading on purpose is excused.
 //! - The objective: the p99 or p99.9 of the main series is greater, or there are too few samples to say.
 
 use std::time::Duration;
