@@ -10,6 +10,7 @@
 //! (`--toggle-collect='*Scanner::scan*'` counts only the scanner), or ROUNDS times, for perf and to compare two builds.
 
 mod corpora;
+mod scanner;
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -18,7 +19,8 @@ use corpora::Corpus;
 use quick_xml::XmlVersion;
 use quick_xml::events::Event;
 use ringgate_expat::{Parser, cpu_time};
-use ringgate_proto::scan::{Cpu, Limits, Scanner, Scratch, Step};
+use ringgate_proto::scan::Cpu;
+use scanner::scanner;
 
 /// Reads a stream and counts its depth-1 elements.
 type Contender = (&'static str, fn(&[u8]) -> usize);
@@ -32,26 +34,6 @@ const CONTENDERS: &[Contender] = &[
     ("quick-xml NsReader, attributes", quick_namespaces),
     ("expat NS, 16 KiB chunks", expat),
 ];
-
-/// Every check of the scanner, the whole stream in one buffer.
-pub fn scanner(stream: &[u8], cpu: Cpu) -> usize {
-    let (mut scanner, mut scratch) = (Scanner::new(Limits::default(), cpu), Scratch::default());
-    let (mut at, mut count) = (0, 0);
-    loop {
-        match scanner.scan(&mut scratch, &stream[at..]) {
-            Ok(Step::Header(header)) => at += header.end,
-            // By reference: a copy would be the bench's work, not the scanner's.
-            Ok(Step::Element(ref element)) => {
-                black_box(element);
-                count += 1;
-                at += element.end;
-            }
-            Ok(Step::Close { end }) => at += end,
-            Ok(Step::NeedMore { .. }) => return count,
-            Err(error) => panic!("{error:?}"),
-        }
-    }
-}
 
 /// Finds where elements end and checks nothing: not even that a `>` is no part of a value.
 fn boundaries(stream: &[u8]) -> usize {

@@ -14,6 +14,8 @@ mod corpora;
 #[expect(dead_code, reason = "shared with tests/conformance, which uses all of it")]
 mod peer;
 mod relay;
+#[path = "../scanner.rs"]
+mod scanner;
 #[path = "../../tests/conformance/gate/town.rs"]
 #[expect(dead_code, reason = "shared with tests/conformance, which uses all of it")]
 mod town;
@@ -21,9 +23,10 @@ mod town;
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
 
-use ringgate_proto::scan::{Cpu, Limits, Scanner, Scratch, Step};
+use ringgate_proto::scan::Cpu;
 
 use corpora::Corpus;
+use scanner::scanner;
 
 /// Something whose instructions are counted.
 struct Workload {
@@ -53,26 +56,6 @@ const WORKLOADS: [Workload; 6] = [
     relaying("gate-presence", "presence", 4_630.0),
     relaying("gate-message", "message", 5_050.0),
 ];
-
-/// Every check of the scanner, the whole stream in one buffer.
-pub(crate) fn scanner(stream: &[u8], cpu: Cpu) -> usize {
-    let (mut scanner, mut scratch) = (Scanner::new(Limits::default(), cpu), Scratch::default());
-    let (mut at, mut count) = (0, 0);
-    loop {
-        match scanner.scan(&mut scratch, &stream[at..]) {
-            Ok(Step::Header(header)) => at += header.end,
-            // By reference: a copy would be the bench's work, not the scanner's.
-            Ok(Step::Element(ref element)) => {
-                black_box(element);
-                count += 1;
-                at += element.end;
-            }
-            Ok(Step::Close { end }) => at += end,
-            Ok(Step::NeedMore { .. }) => return count,
-            Err(error) => panic!("{error:?}"),
-        }
-    }
-}
 
 fn scan(corpus: &Corpus, cpu: Cpu, passes: usize) -> usize {
     let mut count = 0;
