@@ -8,7 +8,7 @@ use super::conn::{Conn, Written};
 use super::{Act, Core};
 use crate::engine::scene::Scene;
 use crate::engine::stanza::{Label, PRIMER};
-use crate::measure::Due;
+use crate::measure::{Due, Phase};
 use crate::plan::{Class, Departure, Load, Sender, Stanza, StanzaKind};
 
 /// Stanzas that are written in one turn, at most: then they are sent, and what has come meanwhile is read.
@@ -91,6 +91,11 @@ impl Schedule {
                 self.widen(lane);
             }
         }
+    }
+
+    /// Of what departs at that time.
+    pub(super) fn phase(&self, due: Duration) -> Phase {
+        if due < self.measured_from { Phase::WarmUp } else { Phase::Measure }
     }
 
     /// When the next departure is due; `None`: the timetable is at its end.

@@ -281,8 +281,7 @@ impl Core {
     fn phase(&self, due: Duration) -> Phase {
         match self.act {
             Act::Opening | Act::Waiting => Phase::Connect,
-            _ if due < self.schedule.measured_from => Phase::WarmUp,
-            _ => Phase::Measure,
+            _ => self.schedule.phase(due),
         }
     }
 }

@@ -4,7 +4,7 @@ use ringgate::ring::{Sent, SocketId};
 
 use super::Core;
 use super::conn::{Phase as ConnPhase, Written};
-use crate::measure::{Phase, Series};
+use crate::measure::Series;
 use crate::plan::Load;
 
 /// Buffers that are kept for reuse, and the largest of them.
@@ -83,7 +83,7 @@ impl Core {
         }
         let now = self.shared.now();
         for Written { due, is_first, .. } in offered {
-            let phase = if *due < self.schedule.measured_from { Phase::WarmUp } else { Phase::Measure };
+            let phase = self.schedule.phase(*due);
             let late = now.saturating_sub(*due);
             self.recorder.record(Series::Offered, phase, late);
             if *is_first {
