@@ -10,7 +10,7 @@ use ringgate::shard::placement;
 use crate::engine::{Ground, Live, Measured, Stage, SystemWatch};
 use crate::measure::validity::{self, Evidence};
 use crate::measure::{Hiccup, merge};
-use crate::outcome::{Environment, Outcome, Record, SCHEMA, SystemRecord};
+use crate::outcome::{Environment, Outcome, Record, SCHEMA, SystemRecord, Verdict};
 use crate::plan::Plan;
 use crate::report::Progress;
 use crate::systems::attach::Attach;
@@ -145,20 +145,25 @@ impl Rig {
     }
 }
 
-/// Judges it.
-fn record(plan: &Plan, command: Vec<String>, watched: &Watched, measured: Measured) -> Record {
-    let mut verdict = validity::judge(&Evidence {
+/// Judges what the engine has measured on these cores.
+pub fn judge(plan: &Plan, measured: &Measured, cores: &Cores) -> Verdict {
+    validity::judge(&Evidence {
         plan,
         counts: measured.counts,
         stressed: measured.stressed,
         intervals: &measured.intervals,
         phases: measured.phases,
         processor: measured.processor,
-        system_cores: watched.cores.system.len(),
-        cores: watched.cores.all().len(),
+        system_cores: cores.system.len(),
+        cores: cores.all().len(),
         streams: &measured.streams,
         interrupted: measured.interrupted,
-    });
+    })
+}
+
+/// What is left of a run.
+fn record(plan: &Plan, command: Vec<String>, watched: &Watched, measured: Measured) -> Record {
+    let mut verdict = judge(plan, &measured, &watched.cores);
     verdict.doubts.extend(watched.doubts());
     let outcome = Outcome {
         schema: SCHEMA,

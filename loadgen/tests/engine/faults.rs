@@ -4,10 +4,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use loadgen::engine::{Live, Measured};
-use loadgen::measure::validity::{Evidence, judge};
 use loadgen::measure::{Phase, Series, total};
 use loadgen::outcome::{Counts, Verdict};
 use loadgen::plan::{Class, Contact, Departure, Load, Phases, Plan, Sender, Timetable};
+use loadgen::rig::{Cores, judge};
 use loadgen::systems::Attachment;
 
 use crate::plans::{self, MS};
@@ -48,18 +48,7 @@ pub(crate) fn is_of_the_account(reason: &str) -> bool {
 }
 
 pub(crate) fn verdict(plan: &Plan, measured: &Measured) -> Verdict {
-    judge(&Evidence {
-        plan,
-        counts: measured.counts,
-        stressed: measured.stressed,
-        intervals: &measured.intervals,
-        phases: measured.phases,
-        processor: measured.processor,
-        system_cores: 1,
-        cores: 1,
-        streams: &measured.streams,
-        interrupted: measured.interrupted,
-    })
+    judge(plan, measured, &Cores { system: vec![0], engine: vec![0] })
 }
 
 /// Counts of a run in which everything arrived as it should.
