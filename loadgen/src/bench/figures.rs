@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Turn;
+use super::{Contender, Turn};
 use crate::measure::Series;
 use crate::measure::figure::percentile;
 use crate::report::table::{Bound, NONE, Row, Table};
@@ -23,16 +23,17 @@ const TOLD: [Series; 8] = [
     Series::Handshake,
 ];
 
-/// The table of a comparison: a figure that no system gave has no row, a run that is not valid has no figures.
-pub fn table(title: &str, systems: &[System], turns: &[Turn]) -> Table {
+/// The table of a comparison: a figure that no contender gave has no row, a run that is not valid has no figures.
+pub fn table(title: &str, contenders: &[Contender], turns: &[Turn]) -> Table {
     let by_round = Quantity::ALL.into_iter().map(|quantity| Row {
         name: quantity.name().to_owned(),
         unit: quantity.unit(),
-        cells: systems.iter().map(|system| of_rounds(*system, turns, quantity)).collect(),
-        bounds: systems.iter().map(|system| bound(*system, turns, quantity)).collect(),
+        cells: contenders.iter().map(|contender| of_rounds(*contender, turns, quantity)).collect(),
+        bounds: contenders.iter().map(|contender| bound(*contender, turns, quantity)).collect(),
     });
-    let rows: Vec<Row> = by_round.chain(together(systems, turns)).filter(has_figures).collect();
-    Table { title: title.to_owned(), columns: systems.iter().map(|system| system.name().to_owned()).collect(), rows }
+    let rows: Vec<Row> = by_round.chain(together(contenders, turns)).filter(has_figures).collect();
+    let columns = contenders.iter().map(Contender::to_string).collect();
+    Table { title: title.to_owned(), columns, rows }
 }
 
 fn has_figures(row: &Row) -> bool {
@@ -40,8 +41,8 @@ fn has_figures(row: &Row) -> bool {
 }
 
 /// What a median over rounds is a bound of, as soon as one of them is.
-fn bound(system: System, turns: &[Turn], quantity: Quantity) -> Bound {
-    let is_bound = of(system, turns).any(|turn| turn.is_bound() && quantity.of(&turn.run).is_some());
+fn bound(contender: Contender, turns: &[Turn], quantity: Quantity) -> Bound {
+    let is_bound = of(contender, turns).any(|turn| turn.is_bound() && quantity.of(&turn.run).is_some());
     match quantity {
         Quantity::CpuPerStanza | Quantity::CpuPerHandshake if is_bound => Bound::AtMost,
         Quantity::StanzasPerCoreSecond if is_bound => Bound::AtLeast,
@@ -50,14 +51,14 @@ fn bound(system: System, turns: &[Turn], quantity: Quantity) -> Bound {
 }
 
 /// Percentiles of the merged histograms: the tail, for which one round has too few samples.
-fn together(systems: &[System], turns: &[Turn]) -> Vec<Row> {
+fn together(contenders: &[Contender], turns: &[Turn]) -> Vec<Row> {
     let rows = |series: Series| {
         TOGETHER.map(|(quantile, name)| Row {
             name: format!("{name} of {}, all rounds", series.name()),
             unit: Unit::Seconds,
-            cells: systems
+            cells: contenders
                 .iter()
-                .map(|system| vec![merged(*system, turns, series, quantile).unwrap_or(NONE)])
+                .map(|contender| vec![merged(*contender, turns, series, quantile).unwrap_or(NONE)])
                 .collect(),
             bounds: Vec::new(),
         })
@@ -65,35 +66,36 @@ fn together(systems: &[System], turns: &[Turn]) -> Vec<Row> {
     TOLD.into_iter().flat_map(rows).collect()
 }
 
-fn merged(system: System, turns: &[Turn], series: Series, quantile: f64) -> Option<f64> {
+fn merged(contender: Contender, turns: &[Turn], series: Series, quantile: f64) -> Option<f64> {
     let mut all = crate::report::empty();
-    valid(system, turns)
+    valid(contender, turns)
         .filter_map(|turn| turn.run.measured(series))
         .for_each(|more| crate::report::add(&mut all, more));
     percentile(&all, quantile).value().as_ref().map(Duration::as_secs_f64)
 }
 
-fn of_rounds(system: System, turns: &[Turn], quantity: Quantity) -> Vec<f64> {
+fn of_rounds(contender: Contender, turns: &[Turn], quantity: Quantity) -> Vec<f64> {
     let figure = |turn: &Turn| if turn.vouches_for(quantity) { quantity.of(&turn.run) } else { None };
-    of(system, turns).map(|turn| figure(turn).unwrap_or(NONE)).collect()
+    of(contender, turns).map(|turn| figure(turn).unwrap_or(NONE)).collect()
 }
 
-fn of(system: System, turns: &[Turn]) -> impl Iterator<Item = &Turn> {
-    turns.iter().filter(move |turn| turn.system == system)
+fn of(contender: Contender, turns: &[Turn]) -> impl Iterator<Item = &Turn> {
+    turns.iter().filter(move |turn| turn.contender == contender)
 }
 
-fn valid(system: System, turns: &[Turn]) -> impl Iterator<Item = &Turn> {
-    of(system, turns).filter(|turn| turn.objection().is_none())
+fn valid(contender: Contender, turns: &[Turn]) -> impl Iterator<Item = &Turn> {
+    of(contender, turns).filter(|turn| turn.objection().is_none())
 }
 
-/// Stanzas a second that every system carries, each in its best round; `None` when one of them has no round to go by. Where the
+/// Stanzas a second that every contender carries, each in its best round; `None` when one of them has no round to go by. Where the
 /// generator was the limit, the system carries no less. Runs without a system do not count.
-pub fn maximum(systems: &[System], turns: &[Turn]) -> Option<f64> {
-    let best = |system: &System| {
-        let usable = of(*system, turns).filter(|turn| turn.objection().is_none() || turn.is_bound());
+pub fn maximum(contenders: &[Contender], turns: &[Turn]) -> Option<f64> {
+    let best = |contender: &Contender| {
+        let usable = of(*contender, turns).filter(|turn| turn.objection().is_none() || turn.is_bound());
         usable.filter_map(|turn| turn.run.stanzas_per_second()).max_by(f64::total_cmp)
     };
-    let of_all: Option<Vec<f64>> = systems.iter().filter(|system| **system != System::Direct).map(best).collect();
+    let systems = contenders.iter().filter(|contender| contender.system != System::Direct);
+    let of_all: Option<Vec<f64>> = systems.map(best).collect();
     of_all?.into_iter().min_by(f64::total_cmp)
 }
 
@@ -104,11 +106,11 @@ mod tests {
     use crate::report::{Paint, Run, made_up};
 
     /// A round of some system whose stanzas cost `slowness` times 8 µs, and come 40,000 / `slowness` a second.
-    fn turn(system: System, round: usize, slowness: f64, verdict: Verdict) -> Turn {
+    fn turn(contender: Contender, round: usize, slowness: f64, verdict: Verdict) -> Turn {
         let mut record = made_up::fan_out(round as u64, 5, slowness);
         record.outcome.phases.measure *= slowness;
         record.outcome.verdict = verdict;
-        Turn { system, round, run: Run::of(&record) }
+        Turn { contender, round, run: Run::of(&record) }
     }
 
     fn good() -> Verdict {
@@ -127,7 +129,7 @@ mod tests {
         Verdict { failed: vec!["1 stanzas missing".to_owned()], ..limited() }
     }
 
-    const BOTH: [System; 2] = [System::Ringgate, System::Haproxy];
+    const BOTH: [Contender; 2] = [Contender::plain(System::Ringgate), Contender::plain(System::Haproxy)];
 
     fn row<'a>(table: &'a Table, name: &str) -> Option<&'a Row> {
         table.rows.iter().find(|row| row.name == name)
@@ -136,7 +138,7 @@ mod tests {
     #[test]
     fn run_that_the_generator_limited_vouches_for_costs_only() {
         let vouches = |verdict| {
-            let turn = turn(System::Ringgate, 0, 1.0, verdict);
+            let turn = turn(BOTH[0], 0, 1.0, verdict);
             [Quantity::CpuPerStanza, Quantity::P50].map(|quantity| turn.vouches_for(quantity))
         };
         assert_eq!([vouches(good()), vouches(limited())], [[true, true], [true, false]]);
@@ -152,7 +154,7 @@ mod tests {
             turn(BOTH[1], 1, 2.0, good()),
         ];
         let table = table("fan-outs", &BOTH, &turns);
-        let spreads = |name: &str| [0, 1].map(|system| row(&table, name).unwrap().spread(system).unwrap());
+        let spreads = |name: &str| [0, 1].map(|contender| row(&table, name).unwrap().spread(contender).unwrap());
         let [ours, theirs] = spreads("CPU per stanza");
         assert_eq!((ours.count, theirs.count), (1, 2));
         assert!((ours.median - 8e-6).abs() < 1e-12 && (theirs.median - 16e-6).abs() < 1e-12, "{ours:?} {theirs:?}");
@@ -168,7 +170,7 @@ mod tests {
         for series in [Series::Neighbour, Series::Transit, Series::Handshake] {
             let mut record = made_up::fan_out(1, 2, 1.0);
             record.intervals.iter_mut().for_each(|interval| interval.series = series);
-            let turns = [Turn { system: System::Ringgate, round: 0, run: Run::of(&record) }];
+            let turns = [Turn { contender: BOTH[0], round: 0, run: Run::of(&record) }];
             let table = table("one", &BOTH[..1], &turns);
             assert!(row(&table, &format!("p50 of {}, all rounds", series.name())).is_some(), "{series:?}");
         }
@@ -192,22 +194,36 @@ mod tests {
     }
 
     #[test]
+    fn one_system_under_two_command_lines_has_two_columns() {
+        let slow = Contender { name: "ringgate-slow", options: "--window 1", ..BOTH[0] };
+        let turns = [turn(BOTH[0], 0, 1.0, good()), turn(slow, 0, 3.0, good())];
+        let table = table("both ways", &[BOTH[0], slow], &turns);
+        assert_eq!(table.columns, ["ringgate", "ringgate-slow"]);
+        let cost = row(&table, "CPU per stanza").unwrap();
+        assert_eq!((cost.cells[0].len(), cost.cells[1].len()), (1, 1));
+        assert!((cost.ratio(1).unwrap().median - 3.0).abs() < 1e-9, "{cost:?}");
+    }
+
+    #[test]
     fn maximum_is_the_best_round_of_the_slowest_system() {
+        const DIRECT: Contender = Contender::plain(System::Direct);
+        const PROSODY: Contender = Contender::plain(System::Prosody);
+        const EJABBERD: Contender = Contender::plain(System::Ejabberd);
         let rate = |slowness: f64| 40_000.0 / slowness;
         let mut turns = vec![
             turn(BOTH[0], 0, 1.0, good()),
             turn(BOTH[1], 0, 4.0, good()),
             turn(BOTH[1], 1, 2.0, good()),
             turn(BOTH[1], 2, 0.5, wrong()),
-            turn(System::Direct, 0, 9.0, good()),
+            turn(DIRECT, 0, 9.0, good()),
         ];
-        let systems = [BOTH[0], BOTH[1], System::Direct];
-        assert_eq!(maximum(&systems, &turns), Some(rate(2.0)));
+        let contenders = [BOTH[0], BOTH[1], DIRECT];
+        assert_eq!(maximum(&contenders, &turns), Some(rate(2.0)));
         // At least so many: a rate that everyone carries is what is wanted.
-        turns.push(turn(System::Prosody, 0, 8.0, limited()));
-        let systems = [&systems[..], &[System::Prosody]].concat();
-        assert_eq!(maximum(&systems, &turns), Some(rate(8.0)));
-        turns.push(turn(System::Ejabberd, 0, 1.0, lossy()));
-        assert_eq!(maximum(&[System::Ejabberd], &turns), None);
+        turns.push(turn(PROSODY, 0, 8.0, limited()));
+        let contenders = [&contenders[..], &[PROSODY]].concat();
+        assert_eq!(maximum(&contenders, &turns), Some(rate(8.0)));
+        turns.push(turn(EJABBERD, 0, 1.0, lossy()));
+        assert_eq!(maximum(&[EJABBERD], &turns), None);
     }
 }

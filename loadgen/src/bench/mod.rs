@@ -1,8 +1,9 @@
-//! Several systems in turns: the same plan for each, figures side by side.
+//! Contenders in turns, their figures side by side: several systems, or one under several command lines.
 //!
-//! A round runs every system once, each time started anew; every other round goes backwards, so that none always follows the
+//! A round runs every contender once, each time started anew; every other round goes backwards, so that none always follows the
 //! same one. Ratios are taken round by round, percentiles of all rounds from their merged histograms.
 
+mod contender;
 mod figures;
 mod suite;
 
@@ -11,20 +12,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
+pub use contender::{Contender, Entrant};
 pub use figures::{maximum, table};
 pub use suite::{Case, Rate, suite};
 
 use crate::outcome::Verdict;
-use crate::plan::Plan;
 use crate::report::{self, Progress, Quantity, Run};
-use crate::rig::Rig;
-use crate::systems::System;
 
-/// One system's run in one round.
+/// One contender's run in one round.
 #[derive(Debug)]
 pub struct Turn {
-    /// Which system.
-    pub system: System,
+    /// Whose.
+    pub contender: Contender,
     /// From 0.
     pub round: usize,
     /// What came of it.
@@ -36,7 +35,7 @@ impl Turn {
     pub fn objection(&self) -> Option<String> {
         let Verdict { invalid, failed, .. } = &self.run.outcome.verdict;
         let reason = invalid.iter().chain(failed).next()?;
-        Some(format!("{}, round {}: {reason}", self.system, self.round + 1))
+        Some(format!("{}, round {}: {reason}", self.contender, self.round + 1))
     }
 
     /// Whether this figure of it may be used, if only as a bound.
@@ -51,17 +50,13 @@ impl Turn {
     }
 }
 
-/// Rounds of one plan.
-#[derive(Clone, Copy, Debug)]
+/// Rounds of one comparison.
+#[derive(Clone, Copy)]
 pub struct Rounds<'a> {
-    /// What to run.
-    pub plan: &'a Plan,
-    /// On each of these.
-    pub systems: &'a [System],
+    /// Who takes turns.
+    pub entrants: &'a [Entrant],
     /// So many times.
     pub count: usize,
-    /// Repeats one of the runs, once it has the system.
-    pub command: &'a [String],
     /// The files of each run go below it.
     pub directory: &'a Path,
 }
@@ -71,11 +66,11 @@ impl Rounds<'_> {
     ///
     /// # Errors
     /// A system could not be run at all; the files of earlier runs are written.
-    pub fn run(&self, rig: &Rig, stop: &AtomicBool) -> anyhow::Result<Vec<Turn>> {
+    pub fn run(&self, stop: &AtomicBool) -> anyhow::Result<Vec<Turn>> {
         let mut turns = Vec::new();
         for round in 0..self.count {
-            for system in self.order(round) {
-                let turn = self.turn(rig, system, round, stop)?;
+            for entrant in self.order(round) {
+                let turn = self.turn(entrant, round, stop)?;
                 if stop.load(Ordering::Relaxed) {
                     return Ok(turns);
                 }
@@ -86,23 +81,24 @@ impl Rounds<'_> {
     }
 
     /// There, and back.
-    fn order(&self, round: usize) -> Vec<System> {
-        let mut order = self.systems.to_vec();
+    fn order(&self, round: usize) -> Vec<&Entrant> {
+        let mut order: Vec<&Entrant> = self.entrants.iter().collect();
         if round % 2 == 1 {
             order.reverse();
         }
         order
     }
 
-    fn turn(&self, rig: &Rig, system: System, round: usize, stop: &AtomicBool) -> anyhow::Result<Turn> {
-        let name = format!("{} on {system}, round {} of {}", self.plan.scenario, round + 1, self.count);
+    fn turn(&self, entrant: &Entrant, round: usize, stop: &AtomicBool) -> anyhow::Result<Turn> {
+        let Entrant { contender, plan, rig, command } = entrant;
+        let name = format!("{} on {contender}, round {} of {}", plan.scenario, round + 1, self.count);
         eprintln!("{name}");
         let mut progress = Progress::new();
-        let record = rig.play(self.plan, system, system.asked_for(self.command), &mut progress, stop);
+        let record = rig.play(plan, contender.system, command.clone(), &mut progress, stop);
         progress.finish();
         let record = record.context(name)?;
-        report::write_files(&record, &self.directory.join(format!("{system}-{}", round + 1)))?;
-        Ok(Turn { system, round, run: Run::of(&record) })
+        report::write_files(&record, &self.directory.join(format!("{contender}-{}", round + 1)))?;
+        Ok(Turn { contender: *contender, round, run: Run::of(&record) })
     }
 }
 
@@ -110,14 +106,27 @@ impl Rounds<'_> {
 mod tests {
     use super::*;
     use crate::plan::Scenario;
+    use crate::rig::{Cores, Rig};
+    use crate::systems::{Programs, System};
 
     #[test]
     fn every_other_round_goes_backwards() {
-        let plan = Scenario::Idle(crate::plan::defaults()).plan().expect("a plan");
-        let systems = [System::Ringgate, System::Haproxy, System::Direct];
-        let rounds = Rounds { plan: &plan, systems: &systems, count: 3, command: &[], directory: Path::new("") };
-        assert_eq!(rounds.order(0), systems);
-        assert_eq!(rounds.order(1), [System::Direct, System::Haproxy, System::Ringgate]);
-        assert_eq!(rounds.order(2), systems);
+        let entrant = |system| Entrant {
+            contender: Contender::plain(system),
+            plan: Scenario::Idle(crate::plan::defaults()).plan().expect("a plan"),
+            rig: Rig {
+                cores: Cores { system: Vec::new(), engine: Vec::new() },
+                programs: Programs::default(),
+                keep: false,
+                attach: None,
+            },
+            command: Vec::new(),
+        };
+        let entrants = [System::Ringgate, System::Haproxy, System::Direct].map(entrant);
+        let rounds = Rounds { entrants: &entrants, count: 3, directory: Path::new("") };
+        let order = |round| rounds.order(round).iter().map(|entrant| entrant.contender.system).collect::<Vec<_>>();
+        assert_eq!(order(0), [System::Ringgate, System::Haproxy, System::Direct]);
+        assert_eq!(order(1), [System::Direct, System::Haproxy, System::Ringgate]);
+        assert_eq!(order(2), order(0));
     }
 }

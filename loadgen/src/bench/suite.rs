@@ -1,9 +1,6 @@
 //! The comparisons of a bench without a scenario: each is a command line that can be run by hand.
 
-use anyhow::Context;
-use clap::{Parser, Subcommand};
-
-use crate::plan::Scenario;
+use super::Contender;
 use crate::systems::System;
 
 /// How fast a comparison goes.
@@ -11,7 +8,7 @@ use crate::systems::System;
 pub enum Rate {
     /// As its command line says.
     Given,
-    /// Half of what the slowest system carried in an earlier comparison.
+    /// Half of what the slowest contender carried in an earlier comparison.
     HalfOf {
         /// Name of the earlier one.
         case: &'static str,
@@ -31,55 +28,40 @@ pub struct Case {
     pub line: &'static str,
     /// How fast.
     pub rate: Rate,
-    /// Who can do this.
-    pub systems: &'static [System],
-}
-
-#[derive(Parser)]
-struct Line {
-    #[command(subcommand)]
-    scenario: LineScenario,
-}
-
-#[derive(Subcommand)]
-enum LineScenario {
-    #[command(flatten)]
-    Scenario(Scenario),
+    /// Who can do this; the others are related to the first one.
+    pub contenders: &'static [Contender],
 }
 
 impl Case {
-    /// The scenario, at this rate if the case leaves it open.
-    ///
-    /// # Errors
-    /// As `clap` says.
-    pub fn scenario(&self, rate: Option<f64>) -> anyhow::Result<Scenario> {
-        let words = std::iter::once("loadgen").chain(self.line.split_whitespace());
-        let LineScenario::Scenario(mut scenario) = Line::try_parse_from(words).context(self.line)?.scenario;
-        if let Some(rate) = rate {
-            scenario.set_rate(rate);
-        }
-        Ok(scenario)
+    /// Scenario and options of one contender.
+    pub fn line_of(&self, contender: &Contender) -> String {
+        [self.line, contender.options].join(" ").trim_end().to_owned()
     }
 }
 
-use System::{Direct, Ejabberd, Haproxy, Prosody, Ringgate, XmppProxy};
+const RINGGATE: Contender = Contender::plain(System::Ringgate);
+const HAPROXY: Contender = Contender::plain(System::Haproxy);
+const XMPP_PROXY: Contender = Contender::plain(System::XmppProxy);
+const PROSODY: Contender = Contender::plain(System::Prosody);
+const EJABBERD: Contender = Contender::plain(System::Ejabberd);
+const DIRECT: Contender = Contender::plain(System::Direct);
 
 /// TLS on both sides: what HAProxy does at its best.
-const TLS_TO_TLS: &[System] = &[Ringgate, Haproxy, Direct];
+const TLS_TO_TLS: &[Contender] = &[RINGGATE, HAPROXY, DIRECT];
 /// TLS outside, clear inside, stanzas from remote domains: what everyone can do.
-const INBOUND: &[System] = &[Ringgate, Haproxy, XmppProxy, Prosody, Ejabberd, Direct];
+const INBOUND: &[Contender] = &[RINGGATE, HAPROXY, XMPP_PROXY, PROSODY, EJABBERD, DIRECT];
 /// Those that check a client's certificate.
-const CERTIFIED: &[System] = &[Ringgate, Haproxy, Prosody, Ejabberd, Direct];
+const CERTIFIED: &[Contender] = &[RINGGATE, HAPROXY, PROSODY, EJABBERD, DIRECT];
 /// For the one that does not.
-const DIALBACK: &[System] = &[Ringgate, XmppProxy];
+const DIALBACK: &[Contender] = &[RINGGATE, XMPP_PROXY];
 /// Stanzas to remote domains.
-const OUTBOUND: &[System] = &[Ringgate, Haproxy, Prosody, Ejabberd, Direct];
+const OUTBOUND: &[Contender] = &[RINGGATE, HAPROXY, PROSODY, EJABBERD, DIRECT];
 
 /// Carried by everyone, as fast as it goes: half of the slowest is the rate of the fan-out.
 const FLOOD: &str = "flood";
 
-const fn given(name: &'static str, title: &'static str, line: &'static str, systems: &'static [System]) -> Case {
-    Case { name, title, line, rate: Rate::Given, systems }
+const fn given(name: &'static str, title: &'static str, line: &'static str, contenders: &'static [Contender]) -> Case {
+    Case { name, title, line, rate: Rate::Given, contenders }
 }
 
 const SUITE: &[Case] = &[
@@ -142,7 +124,7 @@ const SUITE: &[Case] = &[
         title: "presence changes to 100 contacts in 50 remote domains, at half of what the slowest system carries",
         line: "fanout -k 100 -d 50 --dialback --warm-up 2s --duration 20s",
         rate: Rate::HalfOf { case: FLOOD, stanzas: 100.0 },
-        systems: OUTBOUND,
+        contenders: OUTBOUND,
     },
     given(
         "fanout-tls-tls",
@@ -183,28 +165,29 @@ pub fn suite() -> &'static [Case] {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
-    fn every_case_is_a_plan_and_refers_to_an_earlier_one() {
-        for (index, case) in SUITE.iter().enumerate() {
-            let rate = match case.rate {
-                Rate::Given => None,
-                Rate::HalfOf { case: earlier, .. } => {
-                    assert!(SUITE[..index].iter().any(|case| case.name == earlier), "{}", case.name);
-                    Some(120.0)
-                }
-            };
-            let plan = case.scenario(rate).expect("a command line").plan();
-            assert!(plan.is_ok(), "{}: {plan:?}", case.name);
-            assert!(SUITE[..index].iter().all(|earlier| earlier.name != case.name), "{}", case.name);
+    fn names_are_told_apart_and_make_directories() {
+        let is_plain = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        let mut names = HashSet::new();
+        for case in SUITE {
+            assert!(is_plain(case.name) && names.insert(case.name), "{}", case.name);
+            let mut contenders = HashSet::new();
+            for contender in case.contenders {
+                assert!(is_plain(contender.name) && contenders.insert(contender.name), "{}: {contender}", case.name);
+            }
         }
     }
 
     #[test]
-    fn open_rate_is_set() {
-        let case = SUITE.iter().find(|case| case.name == "fanout").expect("it is there");
-        let Scenario::Fanout(options) = case.scenario(Some(123.0)).expect("a command line") else { panic!("{case:?}") };
-        assert_eq!(options.rate, 123.0);
+    fn rate_follows_from_an_earlier_case() {
+        for (index, case) in SUITE.iter().enumerate() {
+            if let Rate::HalfOf { case: earlier, .. } = case.rate {
+                assert!(SUITE[..index].iter().any(|case| case.name == earlier), "{}", case.name);
+            }
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! Several systems side by side: one scenario, or the whole suite.
+//! Contenders side by side: one scenario, or the whole suite.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,16 +11,15 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{Usage, repeat, run};
-use crate::bench::{Case, Rate, Rounds, Turn, maximum, suite, table};
-use crate::plan::{Plan, Scenario};
+use crate::bench::{Case, Contender, Entrant, Rate, Rounds, Turn, maximum, suite, table};
+use crate::plan::Scenario;
 use crate::report::{Paint, Quantity, Terminal, shell_line};
-use crate::rig::Rig;
 use crate::systems::{System, priority};
 
 /// What to compare.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
-    /// Times that each system is run
+    /// Times that each contender is run
     #[arg(long, global = true, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
     /// Of the suite, only these comparisons
@@ -37,13 +37,20 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, place: &run::Options) -> anyhow::Result<ExitCode> {
     let cases = options.cases()?;
     if options.list {
-        cases.iter().for_each(|case| println!("{:<22}{}", case.name, case.line));
+        let list: String = cases.iter().map(|case| listed(case)).collect();
+        io::stdout().write_all(list.as_bytes()).context("standard output")?;
         return Ok(ExitCode::SUCCESS);
     }
     let stop = super::stop_flag()?;
     let _precedence = priority::favour_self();
     let directory = place.directory("bench");
-    let mut bench = Bench { rounds: options.rounds.into(), directory: &directory, stop: &stop, tables: String::new() };
+    let mut bench = Bench {
+        arguments: std::env::args().collect(),
+        rounds: options.rounds.into(),
+        directory: &directory,
+        stop: &stop,
+        tables: String::new(),
+    };
     let all_valid = match &options.scenario {
         Some(scenario) => bench.scenario(scenario, place)?,
         None => bench.suite(&cases, place)?,
@@ -76,8 +83,19 @@ impl Options {
     }
 }
 
+/// A case on a line, and one more for each contender with options of its own.
+fn listed(case: &Case) -> String {
+    let mut text = format!("{:<22}{}\n", case.name, case.line);
+    for Contender { name, system, options } in case.contenders.iter().filter(|one| !one.options.is_empty()) {
+        text += &format!("  {name:<20}{options} --system {system}\n");
+    }
+    text
+}
+
 /// Comparisons under way.
 struct Bench<'a> {
+    /// Of this process.
+    arguments: Vec<String>,
     rounds: usize,
     directory: &'a Path,
     stop: &'a AtomicBool,
@@ -92,25 +110,28 @@ impl Bench<'_> {
             [] => vec![System::Ringgate, System::Haproxy, System::Direct],
             asked => asked.to_vec(),
         };
-        let rig = place.rig(&systems)?;
-        let arguments: Vec<String> = std::env::args().collect();
-        let turns = self.compare(&rig, &plan, &systems, "", &repeat::one_of(&arguments, "", &[]))?;
-        self.show(plan.scenario, &shell_line(&arguments), &systems, &turns)
+        place.rig(&systems)?;
+        let contenders: Vec<Contender> = systems.into_iter().map(Contender::plain).collect();
+        let ready = |contender: &Contender| entrant(&self.arguments, *contender, "", None);
+        let entrants = contenders.iter().map(ready).collect::<Result<Vec<_>, _>>()?;
+        let turns = self.compare(&entrants, "")?;
+        self.show(plan.scenario, &[shell_line(&self.arguments)], &contenders, &turns)
     }
 
     /// The cases in order; whether all runs are valid.
     fn suite(&mut self, cases: &[&Case], place: &run::Options) -> anyhow::Result<bool> {
-        let chosen: Vec<(&Case, Vec<System>)> =
-            cases.iter().map(|case| Ok((*case, systems_of(case, &place.system)?))).collect::<Result<_, Usage>>()?;
+        let chosen: Vec<(&Case, Vec<Contender>)> =
+            cases.iter().map(|case| Ok((*case, contenders_of(case, &place.system)?))).collect::<Result<_, Usage>>()?;
         let mut all: Vec<System> = Vec::new();
-        chosen.iter().flat_map(|(_, systems)| systems).for_each(|system| {
-            if !all.contains(system) {
-                all.push(*system);
+        chosen.iter().flat_map(|(_, contenders)| contenders).for_each(|contender| {
+            if !all.contains(&contender.system) {
+                all.push(contender.system);
             }
         });
-        let rig = place.rig(&all)?;
+        // What any of them lacks is said before the first one runs.
+        place.rig(&all)?;
         let (mut maxima, mut all_valid) = (BTreeMap::new(), true);
-        for (case, systems) in chosen {
+        for (case, contenders) in chosen {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
@@ -122,27 +143,18 @@ impl Bench<'_> {
                     continue;
                 }
             };
-            let scenario = case.scenario(rate)?;
-            let instead = if rate.is_some() { scenario.rate_options() } else { Vec::new() };
-            let command = repeat::one_of(&std::env::args().collect::<Vec<_>>(), case.line, &instead);
-            let turns = self.compare(&rig, &scenario.plan()?, &systems, case.name, &command)?;
-            maxima.insert(case.name, maximum(&systems, &turns));
-            let rate = rate.map_or(String::new(), |rate| format!(" --rate {rate}"));
-            all_valid &= self.show(case.title, &format!("loadgen {}{rate}", case.line), &systems, &turns)?;
+            let ready = |contender: &Contender| entrant(&self.arguments, *contender, &case.line_of(contender), rate);
+            let entrants = contenders.iter().map(ready).collect::<Result<Vec<_>, _>>()?;
+            let turns = self.compare(&entrants, case.name)?;
+            maxima.insert(case.name, maximum(&contenders, &turns));
+            all_valid &= self.show(case.title, &lines(case, &contenders, rate), &contenders, &turns)?;
         }
         Ok(all_valid)
     }
 
-    fn compare(
-        &self,
-        rig: &Rig,
-        plan: &Plan,
-        systems: &[System],
-        name: &str,
-        command: &[String],
-    ) -> anyhow::Result<Vec<Turn>> {
+    fn compare(&self, entrants: &[Entrant], name: &str) -> anyhow::Result<Vec<Turn>> {
         let directory = self.directory.join(name);
-        Rounds { plan, systems, count: self.rounds, command, directory: &directory }.run(rig, self.stop)
+        Rounds { entrants, count: self.rounds, directory: &directory }.run(self.stop)
     }
 
     /// Says why a comparison is left out, and adds that to the file.
@@ -160,16 +172,23 @@ impl Bench<'_> {
     }
 
     /// Prints a table, adds it to the file; whether all runs are valid. Where no run was done there is nothing to show.
-    fn show(&mut self, title: &str, line: &str, systems: &[System], turns: &[Turn]) -> anyhow::Result<bool> {
+    fn show(
+        &mut self,
+        title: &str,
+        lines: &[String],
+        contenders: &[Contender],
+        turns: &[Turn],
+    ) -> anyhow::Result<bool> {
         if turns.is_empty() {
             return Ok(false);
         }
-        let table = table(title, systems, turns);
+        let table = table(title, contenders, turns);
         let terminal = Terminal::stdout();
-        println!("{}  {line}\n", table.text(Paint(terminal.colour)));
+        println!("{}  {}\n", table.text(Paint(terminal.colour)), lines.join("\n  "));
         let objections: Vec<String> = turns.iter().filter_map(objection).collect();
         objections.iter().for_each(|objection| println!("  {objection}\n"));
-        self.tables += &format!("{}\n`{line}`\n\n", table.markdown());
+        self.tables += &format!("{}\n", table.markdown());
+        lines.iter().for_each(|line| self.tables += &format!("`{line}`\n\n"));
         objections.iter().for_each(|objection| self.tables += &format!("{objection}\n\n"));
         self.write()?;
         Ok(turns.iter().all(|turn| turn.vouches_for(Quantity::CpuPerStanza)))
@@ -187,15 +206,58 @@ fn objection(turn: &Turn) -> Option<String> {
     Some(format!("{usable}: {objection}"))
 }
 
-/// Those asked for that can do it; all that can, where none is asked for.
-fn systems_of(case: &Case, asked: &[System]) -> Result<Vec<System>, Usage> {
-    let able = case.systems.iter().copied().filter(|system| asked.is_empty() || asked.contains(system));
-    let able: Vec<System> = able.collect();
+/// Those with a system asked for; all, where none is asked for.
+fn contenders_of(case: &Case, asked: &[System]) -> Result<Vec<Contender>, Usage> {
+    let able = case.contenders.iter().copied();
+    let able: Vec<Contender> = able.filter(|contender| asked.is_empty() || asked.contains(&contender.system)).collect();
     if able.is_empty() {
-        let names = case.systems.iter().map(|system| system.name()).collect::<Vec<_>>().join(", ");
+        let names = case.contenders.iter().map(|contender| contender.system.name()).collect::<Vec<_>>().join(", ");
         return Err(Usage::NobodyCan(case.name.to_owned(), names));
     }
     Ok(able)
+}
+
+/// A contender, ready to run; see [`Command`].
+///
+/// # Errors
+/// As there; or its plan is impossible, or what it needs is not there.
+fn entrant(arguments: &[String], contender: Contender, line: &str, rate: Option<f64>) -> anyhow::Result<Entrant> {
+    let Command { words, scenario, place } = Command::of(arguments, contender, line, rate)?;
+    Ok(Entrant { contender, plan: scenario.plan()?, rig: place.rig(&[contender.system])?, command: words })
+}
+
+/// The command line that repeats a contender's run, and what it says: the bench runs what it publishes.
+#[derive(Debug)]
+struct Command {
+    words: Vec<String>,
+    scenario: Scenario,
+    place: run::Options,
+}
+
+impl Command {
+    /// Of these arguments of a bench, with the scenario and options in `line`, and at this rate if there is one.
+    ///
+    /// # Errors
+    /// That is not the command line of a run.
+    fn of(arguments: &[String], contender: Contender, line: &str, rate: Option<f64>) -> anyhow::Result<Self> {
+        let words = |instead: &[_]| contender.system.asked_for(&repeat::one_of(arguments, line, instead));
+        let given = words(&[]);
+        let (mut scenario, place) = super::run_of(&given)?;
+        let Some(rate) = rate else { return Ok(Self { words: given, scenario, place }) };
+        scenario.set_rate(rate);
+        Ok(Self { words: words(&scenario.rate_options()), scenario, place })
+    }
+}
+
+/// What to run by hand: one line for all contenders, or one for each where they differ.
+fn lines(case: &Case, contenders: &[Contender], rate: Option<f64>) -> Vec<String> {
+    let rate = rate.map_or(String::new(), |rate| format!(" --rate {rate}"));
+    if contenders.iter().all(|contender| contender.options.is_empty()) {
+        return vec![format!("loadgen {}{rate}", case.line)];
+    }
+    let line =
+        |contender: &Contender| format!("loadgen {}{rate} --system {}", case.line_of(contender), contender.system);
+    contenders.iter().map(line).collect()
 }
 
 /// The rate of a case that follows from an earlier one.
@@ -213,6 +275,90 @@ fn rate_of(case: &Case, maxima: &BTreeMap<&str, Option<f64>>) -> Result<Option<f
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Plan;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    fn command(bench: &str, contender: Contender, line: &str, rate: Option<f64>) -> (String, Plan) {
+        let command = Command::of(&words(bench), contender, line, rate).expect("a command line");
+        (command.words.join(" "), command.scenario.plan().expect("a plan"))
+    }
+
+    #[test]
+    fn every_contender_of_the_suite_is_a_plan_that_its_published_line_repeats() {
+        for case in suite() {
+            let rate = (case.rate != Rate::Given).then_some(120.0);
+            for contender in case.contenders {
+                let (line, plan) = command("loadgen bench --rounds 3", *contender, &case.line_of(contender), rate);
+                let (again, place) = crate::cli::run_of(&words(&line)).expect("a command line");
+                let again = again.plan().expect("a plan");
+                assert_eq!((again.scenario, again.options), (plan.scenario, plan.options), "{line}");
+                assert_eq!(place.one_system().expect("one"), contender.system);
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_a_contender_take_the_place_of_the_comparisons_own() {
+        let wide = Contender { name: "wide", system: System::Haproxy, options: "-d 70 --seed 4" };
+        let case = Case { line: "message -d 5 --rate 9", ..suite()[0] };
+        let (line, plan) = command("loadgen bench --only a", wide, &case.line_of(&wide), None);
+        assert_eq!(line, "loadgen message -d 5 --rate 9 -d 70 --seed 4 --system haproxy");
+        assert_eq!((plan.remotes, plan.seed), (70, 4));
+        assert_eq!(case.line_of(&Contender::plain(System::Direct)), case.line);
+    }
+
+    #[test]
+    fn rate_of_an_earlier_comparison_is_part_of_the_line() {
+        let ringgate = Contender::plain(System::Ringgate);
+        let (line, plan) = command("loadgen bench", ringgate, "fanout -k 100", Some(123.0));
+        assert_eq!(line, "loadgen fanout -k 100 --rate 123 --system ringgate");
+        assert_eq!(plan.options["rate"], 123.0);
+    }
+
+    #[test]
+    fn scenario_of_a_bench_is_run_as_asked() {
+        let bench = "loadgen --out x bench --rounds 2 message -d 7 --rate 50 --system ringgate,haproxy --keep";
+        let command = Command::of(&words(bench), Contender::plain(System::Haproxy), "", None).expect("a command line");
+        assert_eq!(command.words.join(" "), "loadgen message -d 7 --rate 50 --keep --system haproxy");
+        assert!(command.place.keep && command.place.out.is_none());
+        assert_eq!(command.scenario.plan().expect("a plan").remotes, 7);
+    }
+
+    #[test]
+    fn contender_with_options_of_its_own_is_listed_and_published_apart() {
+        const TWO: [Contender; 2] = [
+            Contender { name: "few", system: System::Ringgate, options: "-d 5" },
+            Contender { name: "many", system: System::Ringgate, options: "-d 50" },
+        ];
+        let case = Case { name: "x", title: "x", line: "idle", rate: Rate::Given, contenders: &TWO };
+        let columns = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+        let listed = listed(&case);
+        let listed: Vec<String> = listed.lines().map(columns).collect();
+        assert_eq!(listed, ["x idle", "few -d 5 --system ringgate", "many -d 50 --system ringgate"]);
+        let published = lines(&case, &TWO, None);
+        assert_eq!(published, ["loadgen idle -d 5 --system ringgate", "loadgen idle -d 50 --system ringgate"]);
+        assert_eq!(lines(&suite()[0], suite()[0].contenders, None), [format!("loadgen {}", suite()[0].line)]);
+    }
+
+    #[test]
+    fn system_asked_for_keeps_all_of_its_contenders() {
+        const THREE: [Contender; 3] = [
+            Contender::plain(System::Haproxy),
+            Contender { name: "few", system: System::Ringgate, options: "-d 5" },
+            Contender { name: "many", system: System::Ringgate, options: "-d 50" },
+        ];
+        let case = Case { name: "x", title: "x", line: "idle", rate: Rate::Given, contenders: &THREE };
+        let names = |asked: &[System]| {
+            let contenders = contenders_of(&case, asked).map_err(|error| error.to_string())?;
+            Ok::<_, String>(contenders.iter().map(|contender| contender.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&[System::Ringgate]), Ok(vec!["few", "many"]));
+        assert_eq!(names(&[]), Ok(vec!["haproxy", "few", "many"]));
+        assert!(names(&[System::Prosody]).unwrap_err().starts_with("none of these systems can do `x`"));
+    }
 
     #[test]
     fn rate_is_half_of_the_earlier_maximum_and_without_it_the_case_is_left_out() {

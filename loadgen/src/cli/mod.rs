@@ -25,6 +25,7 @@ use clap::{Parser, Subcommand};
 
 use crate::outcome::Verdict;
 use crate::plan::Scenario;
+use crate::report::shell_line;
 
 /// What was asked for could not be done.
 const FAILURE: u8 = 1;
@@ -43,9 +44,10 @@ const EXIT_CODES: &str = "Exit codes: 0 done, and a run kept its objectives; 1 c
 
 /// Measures XMPP federation: plays the servers on both sides of a system under test.
 ///
-/// Each scenario is a command: `loadgen fanout` starts ringgate by itself, runs, and writes its files.
+/// Each scenario is a command: `loadgen fanout` starts ringgate by itself, runs, and writes its files. Of an option
+/// that is given twice, the last counts.
 #[derive(Debug, Parser)]
-#[command(name = "loadgen", version, after_help = EXIT_CODES, subcommand_required = true)]
+#[command(name = "loadgen", version, after_help = EXIT_CODES, subcommand_required = true, args_override_self = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -119,6 +121,18 @@ enum Usage {
     PidWithoutAttach,
     #[error("{0}")]
     Bounds(&'static str),
+}
+
+/// The scenario that a command line runs, and where.
+///
+/// # Errors
+/// It is not the command line of a run.
+fn run_of(words: &[String]) -> anyhow::Result<(Scenario, run::Options)> {
+    let arguments = Arguments::try_parse_from(words).map_err(|error| anyhow::anyhow!(in_one_line(&error.to_string())));
+    match arguments.with_context(|| shell_line(words))? {
+        Arguments { command: Command::Run(scenario), run } => Ok((scenario, run)),
+        _ => anyhow::bail!("{}: no scenario", shell_line(words)),
+    }
 }
 
 /// The exit code of a run.

@@ -72,7 +72,7 @@ impl System {
         [Self::Ringgate, Self::Haproxy, Self::Direct, Self::XmppProxy, Self::Prosody, Self::Ejabberd];
 
     /// As on the command line.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Ringgate => "ringgate",
             Self::Haproxy => "haproxy",
