@@ -70,6 +70,9 @@ pub struct Outcome {
     pub processor: Processor,
     /// Streams.
     pub streams: Streams,
+    /// What the system held over time; none unless the scenario is about that.
+    #[serde(default)]
+    pub growth: Option<Growth>,
     /// Whether to believe it, and whether it was good enough.
     pub verdict: Verdict,
 }
@@ -214,6 +217,48 @@ pub struct Streams {
     pub memory_open_bytes: u64,
     /// At the end of the measured phase; with all of them open if nothing flowed.
     pub memory_end_bytes: u64,
+}
+
+/// What the system held over time, and whether it grew.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Growth {
+    /// About once a second, of the warm-up and the measured phase.
+    pub held: Vec<Held>,
+    /// Bytes of memory per hour of the measured phase; none where looks are too few to tell, or there is no system.
+    pub memory: Option<Trend>,
+    /// Descriptors per hour; none likewise.
+    pub descriptors: Option<Trend>,
+}
+
+/// What all processes of the system held at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// Since the begin of the run, seconds.
+    pub at: f64,
+    /// Then.
+    pub phase: Phase,
+    /// Resident memory.
+    pub resident_bytes: u64,
+    /// Open descriptors.
+    pub descriptors: u64,
+}
+
+/// Growth per hour, and between what it lies with a confidence of 95 %.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trend {
+    /// The estimate.
+    pub per_hour: f64,
+    /// Lower end of the interval.
+    pub least: f64,
+    /// Upper end.
+    pub most: f64,
+}
+
+impl Trend {
+    /// Whether it cannot be told from no growth at all.
+    pub fn has_zero(&self) -> bool {
+        (self.least..=self.most).contains(&0.0)
+    }
 }
 
 /// How the TLS sessions of streams began that came about, in the whole run.

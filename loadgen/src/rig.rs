@@ -157,6 +157,7 @@ pub fn judge(plan: &Plan, measured: &Measured, cores: &Cores) -> Verdict {
         system_cores: cores.system.len(),
         cores: cores.all().len(),
         streams: &measured.streams,
+        growth: measured.growth.as_ref(),
         interrupted: measured.interrupted,
     })
 }
@@ -181,6 +182,7 @@ fn record(plan: &Plan, command: Vec<String>, watched: &Watched, measured: Measur
         carried: measured.carried,
         processor: measured.processor,
         streams: measured.streams,
+        growth: measured.growth,
         verdict,
     };
     Record { outcome, intervals: measured.intervals }
@@ -220,6 +222,10 @@ impl SystemWatch for Watched {
 
     fn resident_bytes(&self) -> u64 {
         self.under.resident_bytes()
+    }
+
+    fn descriptors(&self) -> u64 {
+        self.under.descriptors()
     }
 
     fn cores(&self) -> &[usize] {

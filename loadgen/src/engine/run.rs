@@ -14,8 +14,8 @@ use super::scene::Scene;
 use super::shared::Shared;
 use super::stage::{Stage, run_number};
 use crate::measure::processor::Use;
-use crate::measure::{HANDOVER, Phase, merge};
-use crate::outcome::{Counts, Interval, PhaseLengths, Processor, Streams};
+use crate::measure::{Growth, HANDOVER, Phase, merge};
+use crate::outcome::{Counts, Held, Interval, PhaseLengths, Processor, Streams};
 use crate::plan::Load;
 use crate::systems::Attachment;
 
@@ -36,6 +36,8 @@ pub trait SystemWatch {
     fn processor(&self) -> Duration;
     /// Resident memory of all its processes.
     fn resident_bytes(&self) -> u64;
+    /// Open descriptors of all its processes.
+    fn descriptors(&self) -> u64;
     /// Its cores and the engine's, each once; none: what others use is not looked at.
     fn cores(&self) -> &[usize] {
         &[]
@@ -57,6 +59,8 @@ pub struct Measured {
     pub carried: u64,
     /// Streams of both sides.
     pub streams: Streams,
+    /// What the system held over time, if the plan asks for it.
+    pub growth: Option<Growth>,
     /// As long as they were.
     pub phases: PhaseLengths,
     /// In the measured phase.
@@ -148,6 +152,8 @@ struct Conductor<'a> {
     /// Of the measured phase.
     length: Duration,
     shown_at: Duration,
+    /// What the system held, look by look.
+    held: Vec<Held>,
     /// What was done at the last eleven moves of the display.
     done: std::collections::VecDeque<(Duration, u64)>,
 }
@@ -173,12 +179,24 @@ impl<'a> Conductor<'a> {
             stressed: Counts::default(),
             carried: 0,
             streams,
+            growth: None,
             phases: PhaseLengths::default(),
             processor: Processor::default(),
             interrupted: false,
         };
         let done = std::collections::VecDeque::new();
-        Self { scene, shared, watch, live, stop, measured, length: Duration::ZERO, shown_at: Duration::ZERO, done }
+        Self {
+            scene,
+            shared,
+            watch,
+            live,
+            stop,
+            measured,
+            length: Duration::ZERO,
+            shown_at: Duration::ZERO,
+            held: Vec::new(),
+            done,
+        }
     }
 
     fn conduct(&mut self) {
@@ -229,7 +247,18 @@ impl<'a> Conductor<'a> {
                 return true;
             }
             self.show(phase, now.saturating_sub(from));
+            self.look(phase, now);
             thread::sleep(LOOK.min(until - now));
+        }
+    }
+
+    /// Notes what the system holds, from the warm-up on, if the plan asks for it and it is time.
+    fn look(&mut self, phase: Phase, now: Duration) {
+        let Some(every) = self.scene.plan.look_every().filter(|_| phase != Phase::Connect) else { return };
+        let last = self.held.last().map_or(f64::MIN, |held| held.at);
+        if now.as_secs_f64() >= last + every.as_secs_f64() {
+            let (resident_bytes, descriptors) = (self.watch.resident_bytes(), self.watch.descriptors());
+            self.held.push(Held { at: now.as_secs_f64(), phase, resident_bytes, descriptors });
         }
     }
 
@@ -306,6 +335,7 @@ impl<'a> Conductor<'a> {
             busiest = busiest.max(harvest.worked.busy);
             intervals.push(harvest.intervals);
         }
+        measured.growth = self.scene.plan.look_every().map(|_| Growth::of(std::mem::take(&mut self.held)));
         measured.streams.back_after = back.all_after().map(|after| after.as_secs_f64());
         measured.intervals = merge(intervals);
         if !self.length.is_zero() {

@@ -6,6 +6,7 @@
 
 mod environment;
 pub mod figure;
+mod growth;
 mod hiccup;
 pub mod processor;
 mod recorder;
@@ -13,6 +14,7 @@ mod series;
 mod tracker;
 pub mod validity;
 
+pub use crate::outcome::Growth;
 pub use figure::Figure;
 pub use hiccup::Hiccup;
 pub use recorder::{GREATEST, Recorder, merge, total};

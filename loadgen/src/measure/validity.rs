@@ -25,6 +25,10 @@
 //!   what was due on it is unsent or missing, so the figures of the others hold. What is missing, unsent or bounced on the lanes of
 //!   a domain that stops reading on purpose is excused.
 //! - The objective: the p99 or p99.9 of the main series is greater, or there are too few samples to say.
+//! - Where streams come and go: the interval of the slope of memory or descriptors lies above 0, and the slope is 1 MB an hour, or 20
+//!   descriptors an hour, or more. With 50 streams a second that is 6 bytes a stream, less than anything that could be forgotten of one, or a
+//!   descriptor of one stream in 9,000. An interval that reaches beyond these bounds without growth being found, and a slope
+//!   below them, are doubts; that the generator was late or busy is one there, too, for latency is not what the run is about.
 
 use std::time::Duration;
 
@@ -32,7 +36,7 @@ use hdrhistogram::Histogram;
 
 use super::figure::{Figure, percentile, readable, samples_needed};
 use super::{Mode, Phase, Series, total};
-use crate::outcome::{Counts, Interval, PhaseLengths, Processor, Streams, Verdict};
+use crate::outcome::{Counts, Growth, Interval, PhaseLengths, Processor, Streams, Trend, Verdict};
 use crate::plan::{Class, Disturbance, Load, Plan};
 
 /// Of the main series' percentile, so much send lag at most.
@@ -47,6 +51,11 @@ pub const ENGINE_BUSY: f64 = 0.9;
 pub const OTHERS: f64 = 0.25;
 /// Between halves: quantile and factor.
 pub const STEADY: [(f64, &str, f64); 2] = [(0.5, "median", 1.5), (0.99, "p99", 2.0)];
+
+/// Bytes an hour by which memory may grow.
+pub const MEMORY_GROWTH: f64 = 1e6;
+/// And descriptors.
+pub const DESCRIPTOR_GROWTH: f64 = 20.0;
 
 /// What a run has shown.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +78,8 @@ pub struct Evidence<'a> {
     pub cores: usize,
     /// Handshakes that failed, streams that were lost.
     pub streams: &'a Streams,
+    /// What the system held, where that is what the scenario is about.
+    pub growth: Option<&'a Growth>,
     /// The user ended it.
     pub interrupted: bool,
 }
@@ -84,8 +95,47 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     if let Some(series) = evidence.plan.main_series() {
         main(evidence, series, &mut verdict);
     }
+    if let Some(of_system) = evidence.growth {
+        growth(evidence, of_system, &mut verdict);
+    }
     verdict.is_generators_limit &= verdict.invalid.len() == 1;
     verdict
+}
+
+/// Whether the system holds more and more.
+fn growth(evidence: &Evidence<'_>, growth: &Growth, verdict: &mut Verdict) {
+    let of = [
+        ("memory", growth.memory, MEMORY_GROWTH, bytes_per_hour as fn(f64) -> String),
+        ("the number of descriptors", growth.descriptors, DESCRIPTOR_GROWTH, descriptors_per_hour),
+    ];
+    for (what, trend, bound, show) in of {
+        let Some(Trend { per_hour, least, most }) = trend else {
+            if evidence.processor.system > 0.0 && !evidence.interrupted {
+                verdict.doubts.push(format!("too few looks to tell whether {what} grows: take a longer --duration"));
+            }
+            continue;
+        };
+        let slope = format!("{} (95 %: {} to {})", show(per_hour), show(least), show(most));
+        if least > 0.0 && per_hour >= bound {
+            verdict.failed.push(format!("{what} grows by {slope}"));
+        } else if least > 0.0 {
+            verdict.doubts.push(format!("{what} grows, but by less than {}: {slope}", show(bound)));
+        } else if most > bound {
+            verdict
+                .doubts
+                .push(format!("{what} may grow by more than {}: {slope}; a longer --duration tells", show(bound)));
+        }
+    }
+}
+
+/// `1,200 kB/hour`.
+pub fn bytes_per_hour(value: f64) -> String {
+    format!("{:.0} kB/hour", value / 1e3)
+}
+
+/// `3.5/hour`.
+pub fn descriptors_per_hour(value: f64) -> String {
+    format!("{value:.1}/hour")
 }
 
 /// What the main series says.
@@ -121,7 +171,7 @@ fn send_lag(evidence: &Evidence<'_>, series: Series, main: &Histogram<u64>, verd
             series.name()
         )
     };
-    if lag > main.mul_f64(SEND_LAG) {
+    if lag > main.mul_f64(SEND_LAG) && evidence.growth.is_none() {
         verdict.invalid.push(format!("the generator was late: {}", than(SEND_LAG)));
     } else if lag > main.mul_f64(SEND_LAG_DOUBT) {
         verdict.doubts.push(format!("the system may be better than this: {}", than(SEND_LAG_DOUBT)));
@@ -166,7 +216,8 @@ fn generator(evidence: &Evidence<'_>, verdict: &mut Verdict) {
         verdict.is_generators_limit = true;
         verdict.invalid.push(format!("the generator was the limit, not the system: {worked} (at most 90 %)"));
     } else {
-        verdict.invalid.push(format!("the generator may have read arrivals late: {worked} (at most 90 %)"));
+        let list = if evidence.growth.is_some() { &mut verdict.doubts } else { &mut verdict.invalid };
+        list.push(format!("the generator may have read arrivals late: {worked} (at most 90 %)"));
     }
 }
 
@@ -237,7 +288,8 @@ fn schedule(evidence: &Evidence<'_>, departures: u64, scheduled: u64) -> Option<
 }
 
 fn steadiness(evidence: &Evidence<'_>, series: Series) -> Vec<String> {
-    if evidence.plan.disturbance.is_some() || evidence.interrupted {
+    let is_wished = !matches!(evidence.plan.disturbance, None | Some(Disturbance::ComesAndGoes { .. }));
+    if is_wished || evidence.interrupted {
         return Vec::new();
     }
     let [first, second] = halves(evidence, series);

@@ -27,6 +27,10 @@ mod problem;
 pub mod scenario;
 mod timetable;
 
+/// Between two looks at what a system holds, and so many looks at least in a measured phase.
+const LOOK: Duration = Duration::from_secs(1);
+const LOOKS: u32 = 200;
+
 /// Bytes that wait for one peer that does not read, at most: while there are more, nothing is written for it.
 pub const WAITING_BYTES: usize = 64 << 20;
 
@@ -107,7 +111,7 @@ pub struct Departure {
 pub enum Class {
     /// What the scenario is about.
     Plain,
-    /// Of the domain that is under stress (`hot-domain`, `slow-peer`).
+    /// Of the domain that is under stress (`hot-domain`, `slow-peer`), or whose streams come and go (`soak`).
     Stressed,
     /// Of all other domains meanwhile.
     Neighbour,
@@ -180,6 +184,13 @@ pub enum Disturbance {
         /// Over which time they return, evenly; zero: all at once.
         over: Duration,
     },
+    /// These remote domains have no streams that stay: each departure to or from them opens one, which carries it and then ends.
+    ComesAndGoes {
+        /// Who: numbers of remote domains. Departures of the same lane lie further apart than a stream lasts.
+        domains: Range<u32>,
+        /// From when a stream may carry stanzas until it ends; by turns it is closed as it should be, and cut.
+        stay: Duration,
+    },
 }
 
 /// What has to hold for exit code 0.
@@ -239,6 +250,12 @@ impl Plan {
                 Some(if has_neighbours { Series::Neighbour } else { Series::Recipient })
             }
         }
+    }
+
+    /// How often the system's memory and descriptors are looked at: where streams come and go, of which nothing may stay.
+    pub fn look_every(&self) -> Option<Duration> {
+        let comes_and_goes = matches!(self.disturbance, Some(Disturbance::ComesAndGoes { .. }));
+        comes_and_goes.then(|| (self.phases.measure / LOOKS).min(LOOK))
     }
 
     /// How arrivals are recorded. Fan-outs are, if anybody has more than one contact, or if they are what the scenario is about.

@@ -106,6 +106,7 @@ fn outcome(seed: u64, seconds: u32, slowness: f64) -> Outcome {
             memory_end_bytes: 11_900_000,
             ..Streams::default()
         },
+        growth: None,
         verdict: Verdict::default(),
     }
 }

@@ -7,7 +7,8 @@ use super::run::Run;
 use super::units;
 use crate::measure::Series;
 use crate::measure::figure::{Figure, SHOWN, maximum, percentile};
-use crate::outcome::{Counts, Outcome, Record, Sessions, Streams, Verdict};
+use crate::measure::validity;
+use crate::outcome::{Counts, Outcome, Record, Sessions, Streams, Trend, Verdict};
 
 /// Rows of the plot, without its axis.
 const PLOT_ROWS: usize = 10;
@@ -79,7 +80,29 @@ fn counts(run: &Run, paint: Paint) -> String {
     }
     let streams = &outcome.streams;
     text += &row("streams", &of_streams(run, paint));
-    text + &sessions(streams)
+    text += &sessions(streams);
+    let trends = trends(run).into_iter();
+    trends.for_each(|(what, slope)| text += &row(what, &slope));
+    text
+}
+
+/// How fast the system's memory and the number of its descriptors grew, where that was looked at.
+pub(super) fn trends(run: &Run) -> Vec<(&'static str, String)> {
+    let Some(growth) = &run.outcome.growth else { return Vec::new() };
+    let of = [
+        ("memory", growth.memory, validity::bytes_per_hour as fn(f64) -> String),
+        ("descriptors", growth.descriptors, validity::descriptors_per_hour),
+    ];
+    let shown = of.map(|(what, trend, show)| {
+        (what, trend.map_or("too few looks to tell".to_owned(), |trend| slope(&trend, show)))
+    });
+    shown.into()
+}
+
+fn slope(trend: &Trend, show: fn(f64) -> String) -> String {
+    let Trend { per_hour, least, most } = *trend;
+    let zero = if trend.has_zero() { "0 lies inside" } else { "0 lies outside" };
+    format!("{}, 95 %: {} to {}; {zero}", show(per_hour), show(least), show(most))
 }
 
 /// How many were open, were opened meanwhile, failed, or were lost.

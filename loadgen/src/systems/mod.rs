@@ -221,6 +221,10 @@ impl SystemWatch for Under {
     fn resident_bytes(&self) -> u64 {
         self.pids().into_iter().map(memory::resident_bytes).sum()
     }
+
+    fn descriptors(&self) -> u64 {
+        self.pids().into_iter().map(memory::descriptors).sum()
+    }
 }
 
 /// Starts a system and waits until it listens.

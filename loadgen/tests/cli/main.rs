@@ -5,3 +5,4 @@ mod interrupt;
 mod mistakes;
 mod program;
 mod repeat;
+mod soak;

@@ -186,6 +186,31 @@ fn vanished_domain_gets_nothing_until_it_is_back() {
     assert!(streams.back_after.is_some_and(|after| after > 0.0 && after < 0.5), "{streams:?}");
 }
 
+/// Remote 0 stays, 1 to 3 come and go; all eight lanes send in turn, so that one of theirs has a stanza every 80 ms.
+fn comings_and_goings() -> Plan {
+    let mut plan = plans::pairs(4, Load::Idle);
+    plan.load = Load::Paced(plans::every(&plan, 80, |number| number % 8));
+    plan.disturbance = Some(Disturbance::ComesAndGoes { domains: 1..4, stay: 20 * MS });
+    plan
+}
+
+#[test]
+fn streams_that_come_and_go_carry_a_stanza_each_and_are_not_missed() {
+    for cores in [&[0][..], &[0, 1]] {
+        let measured = plans::play(&comings_and_goings(), cores, Attachment::Direct).expect("a run");
+        assert_eq!(measured.counts, flawless(60, measured.counts));
+        let streams = &measured.streams;
+        // Two lanes of eight have streams that stay, and each of these two ends here.
+        assert_eq!((streams.open, streams.failed, streams.lost), (4, 0, 0), "{streams:?}");
+        assert_eq!((streams.opened.full, streams.accepted.full), (62, 62), "{streams:?}");
+        assert!((40..=48).contains(&streams.handshakes), "{streams:?}");
+        let offered = total(&measured.intervals, Series::Offered, Phase::Measure).len();
+        assert_eq!(offered, 15, "a stanza that waits for its stream says nothing of the generator");
+        let growth = measured.growth.expect("it was looked at");
+        assert!(growth.held.len() > 50 && growth.memory.is_none(), "there is no system: {growth:?}");
+    }
+}
+
 #[test]
 fn domain_that_stops_reading_costs_its_own_stanzas_only() {
     let mut plan = plans::pairs(2, Load::Idle);

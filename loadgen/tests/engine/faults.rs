@@ -6,7 +6,7 @@ use std::time::Duration;
 use loadgen::engine::{Live, Measured};
 use loadgen::measure::{Phase, Series, total};
 use loadgen::outcome::{Counts, Verdict};
-use loadgen::plan::{Class, Contact, Departure, Load, Phases, Plan, Sender, Timetable};
+use loadgen::plan::{Class, Contact, Departure, Disturbance, Load, Phases, Plan, Sender, Timetable};
 use loadgen::rig::{Cores, judge};
 use loadgen::systems::Attachment;
 
@@ -166,6 +166,30 @@ fn what_is_due_on_a_stream_that_the_system_cut_is_unsent_and_the_stream_lost() {
         |reason: &String| reason.starts_with("1 streams were lost; the first: l0.local.test to r0.remote.test");
     assert!(verdict.failed.iter().any(blamed), "{verdict:?}");
     assert!(!verdict.invalid.iter().any(|reason| reason.contains("stream")), "{verdict:?}");
+}
+
+#[test]
+fn stanza_of_a_stream_that_the_system_cut_on_its_way_is_missing_and_the_stream_lost() {
+    let mut plan = plan();
+    plan.disturbance = Some(Disturbance::ComesAndGoes { domains: 0..1, stay: 200 * MS });
+    let (measured, done) = play_plan(&plan, Fault::Cut, 1);
+    assert_eq!((measured.counts, done), (Counts { bytes: 0, ..without(STANZAS) }, STANZAS));
+    let streams = &measured.streams;
+    assert_eq!((streams.handshakes, streams.lost, streams.failed), (STANZAS, STANZAS, 0), "{streams:?}");
+    assert!(verdict(&plan, &measured).failed.iter().any(|reason| reason.starts_with("50 streams were lost")));
+}
+
+#[test]
+fn stanza_whose_stream_never_came_about_is_unsent() {
+    let mut plan = plan();
+    plan.disturbance = Some(Disturbance::ComesAndGoes { domains: 0..1, stay: 200 * MS });
+    // The two streams of the other domain stay.
+    let (measured, silent) = play_plan(&plan, Fault::Silence, 32);
+    assert_eq!((measured.counts, silent), (without(20), 20));
+    let streams = &measured.streams;
+    assert_eq!((streams.handshakes, streams.failed, streams.lost), (30, 20, 0), "{streams:?}");
+    assert_eq!(streams.first_failed.as_deref(), Some("no stream within 10 s"));
+    assert!(verdict(&plan, &measured).failed.iter().any(|reason| reason.contains("handshakes failed")));
 }
 
 #[test]

@@ -19,6 +19,9 @@ impl SystemWatch for Nobody {
     fn resident_bytes(&self) -> u64 {
         0
     }
+    fn descriptors(&self) -> u64 {
+        0
+    }
 }
 
 pub(crate) const STARTTLS: Transport =

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use loadgen::engine::{Ground, Live, Measured, Stage, SystemWatch};
 use loadgen::plan::{
-    Class, Contact, Departure, Lane, Load, Party, Phases, Plan, Sender, Slo, Stanza, StanzaKind, Timetable, Transport,
+    Class, Contact, Departure, Disturbance, Lane, Load, Party, Phases, Plan, Sender, Slo, Stanza, StanzaKind,
+    Timetable, Transport,
 };
 use loadgen::systems::scratch::Scratch;
-use loadgen::systems::{self, Programs, Setting, System};
+use loadgen::systems::{self, Programs, Setting, System, Under};
 
 const PRESENCE: Stanza = Stanza { kind: StanzaKind::Presence, bytes: 450 };
 const MS: Duration = Duration::from_millis(1);
@@ -49,6 +50,24 @@ fn play(system: System, plan: &Plan) -> anyhow::Result<Measured> {
 
 /// Plays so often on the same stage and system, and gives the last run.
 fn play_on(system: System, plan: &Plan, runs: u32) -> anyhow::Result<Measured> {
+    play_with(system, plan, |stage, under| {
+        for _ in 1..runs {
+            run(stage, under)?;
+        }
+        run(stage, under)
+    })
+}
+
+fn run(stage: &Stage, under: &Under) -> anyhow::Result<Measured> {
+    stage.run(under.attachment.clone(), under, &Live::default(), &AtomicBool::new(false))
+}
+
+/// Sets the stage, starts the system, and plays.
+fn play_with(
+    system: System,
+    plan: &Plan,
+    play: impl FnOnce(&Stage, &Under) -> anyhow::Result<Measured>,
+) -> anyhow::Result<Measured> {
     let stage = Stage::set(plan, &[0], Ground::new(system)?)?;
     let scratch = Scratch::new(false)?;
     let setting = Setting {
@@ -63,11 +82,7 @@ fn play_on(system: System, plan: &Plan, runs: u32) -> anyhow::Result<Measured> {
     };
     let under = systems::start(system, &setting)?;
     let before = under.processor();
-    let run = || stage.run(under.attachment.clone(), &under, &Live::default(), &AtomicBool::new(false));
-    for _ in 1..runs {
-        run()?;
-    }
-    let measured = run();
+    let measured = play(&stage, &under);
     under.check()?;
     assert!(under.processor() > before);
     measured
@@ -158,6 +173,42 @@ fn ringgate_takes_streams_one_after_the_other() {
 #[test]
 fn ejabberd_takes_streams_to_its_components_one_after_the_other() {
     assert_takes_streams(System::Ejabberd);
+}
+
+/// The second remote domain comes and goes: a stream for each of its stanzas, in every way in which one can end.
+fn visited(transport: Transport) -> Plan {
+    let mut plan = plan(transport);
+    plan.phases.measure = 1_400 * MS;
+    let lanes = plan.lanes.len() as u32;
+    // Of each lane a stanza every 160 ms.
+    let step = 20 * MS;
+    let departure =
+        |number| Departure { at: step * number, sender: number % lanes, stanza: PRESENCE, class: Class::Plain };
+    plan.load = Load::Paced(Timetable::new((0..80).map(departure).collect()));
+    plan.disturbance = Some(Disturbance::ComesAndGoes { domains: 1..2, stay: 30 * MS });
+    plan
+}
+
+#[test]
+fn ringgate_loses_nothing_and_keeps_no_descriptor_of_streams_that_come_and_go() {
+    for transport in [EXTERNAL, Transport { dialback: true, inside_tls: true, ..EXTERNAL }] {
+        let measured = play_with(System::Ringgate, &visited(transport), |stage, under| {
+            // The least of a second: streams of the run are ended in it.
+            let held = || (0..20).map(|_| (std::thread::sleep(50 * MS), under.descriptors()).1).min();
+            run(stage, under)?;
+            let before = held();
+            let measured = run(stage, under)?;
+            assert_eq!(held(), before);
+            Ok(measured)
+        });
+        let Measured { counts, streams, growth, .. } = measured.unwrap();
+        assert_eq!((counts.scheduled, counts.arrived), (70, 70), "{counts:?}");
+        assert_eq!((counts.duplicated, counts.reordered, counts.foreign, counts.bounced), (0, 0, 0, 0), "{counts:?}");
+        assert_eq!((streams.failed, streams.lost), (0, 0), "{streams:?}");
+        assert!((25..=35).contains(&streams.handshakes), "{streams:?}");
+        let growth = growth.expect("it was looked at");
+        assert!(growth.held.iter().all(|look| look.resident_bytes > 1 << 20 && look.descriptors > 20), "{growth:?}");
+    }
 }
 
 /// A second run on the same system, which may remember the sessions of the first, in both directions.

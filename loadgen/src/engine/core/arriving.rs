@@ -42,7 +42,7 @@ impl Core {
         if answers {
             self.touch(id);
         }
-        self.sort(at, home);
+        self.sort(at, id, home);
         if is_ready {
             self.ready(id);
         }
@@ -60,7 +60,7 @@ impl Core {
         let (origin, since, is_resumed) = (conn.origin, conn.since, conn.endpoint.is_resumed());
         match origin {
             Origin::Accepted(_) => self.harvest.accepted.count(is_resumed),
-            Origin::Link(_) | Origin::Trial(_) => self.harvest.opened.count(is_resumed),
+            Origin::Link(_) | Origin::Trial(_) | Origin::Visit(_) => self.harvest.opened.count(is_resumed),
         }
         match origin {
             Origin::Accepted(_) => {
@@ -69,14 +69,18 @@ impl Core {
             }
             Origin::Link(link) => self.link_ready(link, id, since),
             Origin::Trial(_) => self.trial_ready(id, since),
+            Origin::Visit(_) => self.visit_ready(id, since),
         }
     }
 
     /// Judges what the last reading brought on a stream to `home`, or keeps it for the core of its sender.
-    fn sort(&mut self, at: std::time::Duration, home: Option<Party>) {
+    fn sort(&mut self, at: std::time::Duration, id: SocketId, home: Option<Party>) {
         let mut seen = std::mem::take(&mut self.seen);
         for (seen, bytes) in seen.drain(..) {
             let arrived = Arrived { seen, bytes, at };
+            if let Seen::Sent(Label { number, .. }) = seen {
+                self.visited(id, home, number);
+            }
             match seen {
                 Seen::Foreign => drop(self.tracker.foreign()),
                 Seen::Sent(Label { lane, .. }) if !self.is_at_home(lane, home) => drop(self.tracker.foreign()),

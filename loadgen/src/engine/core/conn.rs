@@ -17,6 +17,8 @@ pub(super) enum Origin {
     Link(u32),
     /// One of many, to be measured; its lane.
     Trial(u32),
+    /// Opened for one stanza; its lane.
+    Visit(u32),
 }
 
 /// Where a connection is.
@@ -71,6 +73,8 @@ pub(super) struct Conn {
     pub(super) out: Vec<u8>,
     /// Among those to be flushed at the end of the turn.
     pub(super) is_dirty: bool,
+    /// Ends soon, having been opened for one stanza.
+    pub(super) is_leaving: bool,
 }
 
 impl Conn {
@@ -88,6 +92,7 @@ impl Conn {
             offered: 0,
             out: Vec::new(),
             is_dirty: false,
+            is_leaving: false,
         }
     }
 

@@ -119,7 +119,7 @@ impl Core {
         let of = |conn: &Conn| (conn.origin, conn.phase, conn.since);
         let all: Vec<_> = self.conns.iter().map(of).collect();
         for (origin, phase, since) in all {
-            if matches!(origin, Origin::Link(_) | Origin::Trial(_)) && phase < Phase::Ready {
+            if !matches!(origin, Origin::Accepted(_)) && phase < Phase::Ready {
                 self.handshake_failed(since, "no stream by the end of the run");
             }
         }

@@ -204,14 +204,22 @@ impl Core {
 
     /// Writes a stanza that has departed, to be sent at the end of the turn.
     fn write(&mut self, written: Written, stanza: Stanza, users: (u32, u32)) {
+        match self.links.ready(written.lane) {
+            Some(id) => self.write_to(id, written, stanza, users),
+            None if self.visits.are_of(&self.scene.plan.lanes[written.lane as usize]) => {
+                self.visit(written, stanza, users);
+            }
+            None => self.tracker.unsent(written.lane, written.number.into(), &mut self.recorder),
+        }
+    }
+
+    /// Writes it for this connection, if there is room.
+    pub(super) fn write_to(&mut self, id: SocketId, written: Written, stanza: Stanza, users: (u32, u32)) {
         let label = Label { lane: written.lane, number: written.number };
-        let link = self.links.ready(label.lane);
-        let conn = link.and_then(|id| self.conns.get_mut(id));
-        match conn.filter(|conn| conn.has_room()) {
+        match self.conns.get_mut(id).filter(|conn| conn.has_room()) {
             Some(conn) => {
                 self.scene.book.write(label, stanza, users.0, users.1, &mut conn.plain);
                 conn.written.push(written);
-                let id = conn.id;
                 self.touch(id);
             }
             None => self.tracker.unsent(label.lane, label.number.into(), &mut self.recorder),

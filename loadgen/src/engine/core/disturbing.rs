@@ -100,7 +100,7 @@ fn owner(conn: &Conn) -> Option<Party> {
     let (from, to) = conn.endpoint.domains();
     match conn.origin {
         Origin::Accepted(_) => to,
-        Origin::Link(_) | Origin::Trial(_) => from,
+        Origin::Link(_) | Origin::Trial(_) | Origin::Visit(_) => from,
     }
     .as_ref()
     .and_then(party)

@@ -16,6 +16,8 @@ impl Core {
     /// Ends a stream in an orderly way.
     pub(super) fn close(&mut self, id: SocketId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
+        let was_welcome = matches!(conn.origin, Origin::Accepted(_)) && conn.phase == Phase::Ready;
+        self.welcomed -= u64::from(was_welcome);
         conn.phase = Phase::Closing;
         conn.endpoint.close(&mut conn.out);
         self.closing.push_back((self.now + FAREWELL, id));
@@ -63,8 +65,21 @@ impl Core {
         }
         match conn.origin {
             Origin::Accepted(_) => self.welcomed -= u64::from(conn.phase == Phase::Ready),
+            // Its end was our wish, and it says that the peer knows.
+            _ if conn.phase == Phase::Closing => {}
             Origin::Trial(lane) => self.trial_ended(lane, id, conn.since, why),
+            Origin::Visit(_) => self.visit_ended(id, conn.since, why),
             Origin::Link(link) => self.link_ended(link, &conn, why),
+        }
+    }
+
+    /// Cuts a connection without a word.
+    pub(super) fn vanish(&mut self, id: SocketId) {
+        let Some(conn) = self.conns.remove(id) else { return };
+        self.ring.close(id);
+        self.welcomed -= u64::from(matches!(conn.origin, Origin::Accepted(_)) && conn.phase == Phase::Ready);
+        for written in &conn.written {
+            self.tracker.unsent(written.lane, written.number.into(), &mut self.recorder);
         }
     }
 
@@ -86,11 +101,14 @@ impl Core {
                 self.shared.fail(format!("{from} to {to} at {target}: {cause}"));
             }
             _ if conn.phase < Phase::Ready => self.handshake_failed(conn.since, &format!("{from} to {to}: {cause}")),
-            _ => {
-                self.harvest.lost.0 += 1;
-                self.harvest.lost.1.get_or_insert_with(|| format!("{from} to {to}: {cause}"));
-            }
+            _ => self.lost(format!("{from} to {to}: {cause}")),
         }
+    }
+
+    /// Counts an established stream that ended although nobody had wished it.
+    pub(super) fn lost(&mut self, why: String) {
+        self.harvest.lost.0 += 1;
+        self.harvest.lost.1.get_or_insert(why);
     }
 
     /// What is due about ten times a second.
@@ -101,6 +119,7 @@ impl Core {
         self.schedule.widen_all();
         self.tick_opening();
         self.tick_trials();
+        self.tick_visits();
         while let Some((_, id)) = self.closing.pop_front_if(|(due, _)| *due <= self.now) {
             if self.conns.remove(id).is_some() {
                 self.ring.close(id);

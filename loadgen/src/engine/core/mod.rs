@@ -15,6 +15,7 @@ mod disturbing;
 mod ending;
 mod opening;
 mod sending;
+mod visiting;
 mod waiting;
 
 use std::collections::VecDeque;
@@ -38,6 +39,7 @@ pub(super) use disturbing::Back;
 
 use disturbing::Absence;
 use opening::Links;
+use visiting::Visits;
 use waiting::{Patience, Work};
 
 /// How often a core looks at deadlines and lets others see its figures.
@@ -103,6 +105,7 @@ pub(super) struct Core {
     trials: Trials,
     schedule: Schedule,
     absence: Absence,
+    visits: Visits,
     tracker: Tracker,
     recorder: Recorder,
     act: Act,
@@ -151,16 +154,18 @@ impl Core {
         let plan = &scene.plan;
         let length = plan.phases.connect + plan.phases.warm_up + plan.phases.measure + plan.deadline + HANDOVER;
         let now = shared.now();
+        let visits = Visits::new(&scene);
         Ok(Self {
             number: seat.number,
             listeners,
             bell,
             ring,
             conns: Conns::default(),
-            links: Links::new(&scene, seat.number),
+            links: Links::new(&scene, &visits, seat.number),
             trials: Trials::new(&scene, seat.number),
             schedule: Schedule::new(&scene, seat.number),
             absence: Absence::new(&scene),
+            visits,
             tracker: Tracker::new(plan.lanes.len(), plan.deadline, plan.mode()),
             recorder: Recorder::new(length),
             act: Act::Opening,
@@ -234,6 +239,7 @@ impl Core {
             Act::Waiting => self.await_begin(),
             Act::Playing => {
                 self.disturb();
+                self.end_visits();
                 self.depart();
                 self.connect_more();
                 if self.is_played() {
@@ -242,6 +248,7 @@ impl Core {
             }
             Act::Draining => {
                 self.disturb();
+                self.end_visits();
                 if self.is_drained() {
                     self.act = Act::Resting;
                     self.shared.count_drained();
@@ -267,7 +274,7 @@ impl Core {
 
     /// Whether nothing is awaited any more.
     fn is_drained(&self) -> bool {
-        let is_opening = self.trials.are_under_way() || self.links.count_under_way() > 0;
+        let is_opening = self.trials.are_under_way() || self.visits.are_under_way() || self.links.count_under_way() > 0;
         let is_quiet = self.tracker.outstanding() == 0 && !is_opening;
         is_quiet || self.now >= self.end() + self.scene.patience()
     }

@@ -7,6 +7,7 @@ use ringgate::ring::SocketId;
 use ringgate::stage::endpoint::Endpoint;
 
 use super::conn::{Conn, Origin, Phase};
+use super::visiting::Visits;
 use super::{Act, Core};
 use crate::engine::scene::{Opening, Scene, Stream};
 use crate::engine::socket;
@@ -41,13 +42,14 @@ struct Link {
 }
 
 impl Links {
-    pub(super) fn new(scene: &Scene, core: usize) -> Self {
+    pub(super) fn new(scene: &Scene, visits: &Visits, core: usize) -> Self {
         let mut streams = scene.streams(core);
         let are_trials = matches!(scene.plan.load, Load::Connecting { .. });
-        if are_trials {
-            // Lanes are what is opened again and again; a server has to know its components all the same.
-            streams.retain(|stream| matches!(stream, Stream::Component(_)));
-        }
+        // Lanes that are opened again and again have no streams that stay; a server has to know its components all the same.
+        streams.retain(|stream| match stream {
+            Stream::Component(_) => true,
+            Stream::Lane(lane) => !are_trials && !visits.are_of(&scene.plan.lanes[*lane as usize]),
+        });
         let mut by_lane = vec![u32::MAX; scene.plan.lanes.len()];
         let mut components = std::collections::HashMap::new();
         for (index, stream) in streams.iter().enumerate() {

@@ -3,7 +3,7 @@
 use ringgate::ring::{Sent, SocketId};
 
 use super::Core;
-use super::conn::{Phase as ConnPhase, Written};
+use super::conn::{Origin, Phase as ConnPhase, Written};
 use crate::measure::Series;
 use crate::plan::Load;
 
@@ -78,7 +78,9 @@ impl Core {
     fn offer(&mut self, id: SocketId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let offered = &conn.written[conn.offered..];
-        if !matches!(self.scene.plan.load, Load::Paced(_)) || offered.is_empty() {
+        // What had to wait for its stream says nothing of the generator.
+        let had_a_stream = !matches!(conn.origin, Origin::Visit(_));
+        if !had_a_stream || !matches!(self.scene.plan.load, Load::Paced(_)) || offered.is_empty() {
             return;
         }
         let now = self.shared.now();

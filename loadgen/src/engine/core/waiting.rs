@@ -96,7 +96,7 @@ impl Core {
                 other = other.min(due);
             }
         }
-        if let Some(due) = self.absence.next() {
+        for due in [self.absence.next(), self.visits.next()].into_iter().flatten() {
             other = other.min(due);
         }
         let departure = self.schedule.next_due(&self.scene).filter(|due| self.act == Act::Playing && *due < self.end());

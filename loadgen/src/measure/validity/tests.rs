@@ -86,6 +86,7 @@ fn evidence(run: &Run) -> Evidence<'_> {
         system_cores: 1,
         cores: 2,
         streams: &run.streams,
+        growth: None,
         interrupted: false,
     }
 }
@@ -291,4 +292,51 @@ fn limit_of_the_generator_is_no_bound_of_what_was_not_measured() {
     assert!(verdict.invalid.iter().any(|reason| reason.contains("the generator was the limit")), "{verdict:?}");
     assert!(verdict.invalid.iter().any(|reason| reason.starts_with("nothing was measured")), "{verdict:?}");
     assert!(!verdict.is_generators_limit);
+}
+
+/// A soak's verdict, with these slopes.
+fn of_growth(memory: Option<Trend>, descriptors: Option<Trend>) -> Verdict {
+    let run = run(fan_outs(), MS / 100, good);
+    let growth = Growth { memory, descriptors, ..Growth::default() };
+    judge(&Evidence { growth: Some(&growth), ..evidence(&run) })
+}
+
+fn trend(per_hour: f64, least: f64, most: f64) -> Option<Trend> {
+    Some(Trend { per_hour, least, most })
+}
+
+#[test]
+fn growth_that_is_certain_and_matters_fails_the_run() {
+    let verdict = of_growth(trend(2.5e6, 2.1e6, 2.9e6), trend(25.0, 21.0, 29.0));
+    assert_eq!(
+        verdict.failed,
+        [
+            "memory grows by 2500 kB/hour (95 %: 2100 kB/hour to 2900 kB/hour)",
+            "the number of descriptors grows by 25.0/hour (95 %: 21.0/hour to 29.0/hour)"
+        ]
+    );
+}
+
+#[test]
+fn growth_that_is_small_or_uncertain_is_a_doubt_and_none_is_none() {
+    let none = of_growth(trend(2e5, -3e5, 7e5), trend(-1.0, -9.0, 7.0));
+    assert_eq!((none.failed, none.doubts), (Vec::new(), Vec::new()));
+    let small = of_growth(trend(4e5, 1e5, 7e5), trend(0.0, 0.0, 0.0));
+    assert!(small.failed.is_empty());
+    assert!(only(&small.doubts).starts_with("memory grows, but by less than 1000 kB/hour: 400 kB/hour"));
+    let uncertain = of_growth(trend(0.0, 0.0, 0.0), trend(9.0, -5.0, 23.0));
+    assert!(only(&uncertain.doubts).starts_with("the number of descriptors may grow by more than 20.0/hour: 9.0/hour"));
+    let unknown = of_growth(None, trend(0.0, 0.0, 0.0));
+    assert!(only(&unknown.doubts).starts_with("too few looks to tell whether memory grows"));
+}
+
+#[test]
+fn late_generator_is_a_doubt_where_latency_is_not_the_matter() {
+    let mut run = run(fan_outs(), MS / 100, good);
+    run.processor.engine_busy = 0.95;
+    assert!(only(&judge(&evidence(&run)).invalid).starts_with("the generator may have read arrivals late"));
+    let growth = Growth { memory: trend(0.0, 0.0, 0.0), descriptors: trend(0.0, 0.0, 0.0), ..Growth::default() };
+    let verdict = judge(&Evidence { growth: Some(&growth), ..evidence(&run) });
+    assert!(verdict.invalid.is_empty());
+    assert!(only(&verdict.doubts).starts_with("the generator may have read arrivals late"));
 }

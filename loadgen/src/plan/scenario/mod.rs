@@ -13,6 +13,7 @@ pub mod ietf;
 pub mod login_storm;
 pub mod message;
 pub mod mixed;
+pub mod soak;
 pub mod streams;
 pub mod stress;
 #[cfg(test)]
@@ -48,6 +49,8 @@ pub enum Scenario {
     Connect(streams::Connect),
     /// A usual day: presence, logins, messages, avatars
     Mixed(mixed::Options),
+    /// 20 minutes of traffic while streams come and go: does the system's memory grow?
+    Soak(soak::Options),
 }
 
 impl Scenario {
@@ -76,6 +79,7 @@ impl Scenario {
             Self::Idle(options) => options.plan(),
             Self::Connect(options) => options.plan(),
             Self::Mixed(options) => options.plan(),
+            Self::Soak(options) => options.plan(),
         }
     }
 
@@ -86,6 +90,7 @@ impl Scenario {
             Self::IetfBasic(_) | Self::IetfWide(_) | Self::IetfPeering(_) | Self::IetfXl(_) => Some("presences/s"),
             Self::ReconnectStorm(_) | Self::HotDomain(_) | Self::SlowPeer(_) => Some("presences/s"),
             Self::Message(_) => Some("messages/s"),
+            Self::Soak(_) => Some("stanzas/s"),
             Self::LoginStorm(_) => Some("logins/s"),
             Self::Idle(_) | Self::Connect(_) | Self::Mixed(_) => None,
         }
@@ -100,6 +105,7 @@ impl Scenario {
             Self::IetfPeering(options) => options.set_rate(&ietf::PEERING, rate),
             Self::IetfXl(options) => options.set_rate(&ietf::XL, rate),
             Self::Message(options) => options.rate = Some(rate),
+            Self::Soak(options) => options.rate = rate,
             Self::ReconnectStorm(options) => options.rate = rate,
             Self::HotDomain(options) => options.neighbourhood.rate = rate,
             Self::SlowPeer(options) => options.neighbourhood.rate = rate,
@@ -117,6 +123,7 @@ impl Scenario {
             }
             Self::Message(options) => options.rate.map(|rate| ("--rate", rate)).into_iter().collect(),
             Self::ReconnectStorm(options) => vec![("--rate", options.rate)],
+            Self::Soak(options) => vec![("--rate", options.rate)],
             Self::HotDomain(options) => vec![("--rate", options.neighbourhood.rate)],
             Self::SlowPeer(options) => vec![("--rate", options.neighbourhood.rate)],
             Self::LoginStorm(options) => vec![("--users", options.users)],
@@ -140,6 +147,7 @@ impl Scenario {
             Self::Idle(options) => options.formula(),
             Self::Connect(options) => options.formula(),
             Self::Mixed(options) => options.formula(),
+            Self::Soak(options) => options.formula(),
         }
     }
 }

@@ -65,7 +65,7 @@ fn digest(plan: &Plan) -> u64 {
     digest
 }
 
-const SHORT: [&str; 13] = [
+const SHORT: [&str; 14] = [
     "fanout --duration 3s",
     "ietf-basic",
     "ietf-wide --duration 3s",
@@ -79,6 +79,7 @@ const SHORT: [&str; 13] = [
     "idle",
     "connect",
     "mixed --duration 3s",
+    "soak --duration 3s --warm-up 1s",
 ];
 
 #[test]
@@ -337,4 +338,40 @@ fn explanation_of_the_default_fan_out_reads_as_it_should() {
     ] {
         assert!(explained.contains(line), "{line} is not in:\n{explained}");
     }
+}
+
+#[test]
+fn soak_takes_its_time_and_its_visitors_never_meet_themselves() {
+    let long = scenario("soak");
+    let Scenario::Soak(options) = &long else { panic!("{long:?}") };
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    assert_eq!((options.basics.warm_up, options.basics.duration), (minutes(2), minutes(20)));
+    let short = plan("soak --duration 100s --warm-up 20s --rate 1000 --churn 50");
+    assert_eq!(
+        (short.look_every(), plan("fanout --duration 3s").look_every()),
+        (Some(short.phases.measure / 200), None)
+    );
+    let Some(Disturbance::ComesAndGoes { domains, stay }) = short.disturbance.clone() else { panic!("{short:?}") };
+    assert_eq!((short.remotes, domains, stay), (800, 50..800, Duration::from_secs(1)));
+    let visits = departures(&short).iter().filter(|departure| departure.class == Class::Stressed);
+    let (mut last, mut count) = (std::collections::HashMap::new(), 0);
+    for visit in visits {
+        count += 1;
+        let [contact] = &short.senders[visit.sender as usize].contacts[..] else { panic!("one stanza a stream") };
+        if let Some(before) = last.insert(contact.lane, visit.at) {
+            assert!(visit.at - before > Duration::from_secs(15), "{:?}", visit.at - before);
+        }
+    }
+    assert!((5_500..6_500).contains(&count), "{count} in 120 s");
+    let tally = short.tally(short.phases.warm_up + short.phases.measure);
+    assert!((4_500..5_500).contains(&tally.stressed) && (98_000..102_000).contains(&tally.neighbours), "{tally:?}");
+    assert!(tally.out.abs_diff(tally.inward) < 3_000, "{tally:?}");
+    // Neighbours' stanzas are on lanes that stay.
+    let stays = |lane: u32| {
+        let lane = short.lanes[lane as usize];
+        [lane.from, lane.to].iter().all(|party| !matches!(party, Party::Remote(50..)))
+    };
+    let load = departures(&short).iter().filter(|departure| departure.class == Class::Neighbour);
+    let contacts = load.flat_map(|departure| &short.senders[departure.sender as usize].contacts);
+    assert!(contacts.into_iter().all(|contact| stays(contact.lane)));
 }

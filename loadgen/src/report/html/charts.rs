@@ -110,6 +110,20 @@ fn usual_count(seconds: &[Second]) -> u64 {
     counts[counts.len() / 2]
 }
 
+/// What a system held over time, from 0 on; what is before `measured_from` is shaded. Empty if there is nothing to draw.
+pub(super) fn held_chart(name: &str, points: &[(f64, f64)], measured_from: f64, show: fn(f64) -> String) -> String {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return String::new() };
+    let most = points.iter().map(|(_, held)| *held).fold(1.0, f64::max);
+    let x = Scale::Linear { from: first.0, to: last.0 };
+    let y = Scale::Linear { from: 0.0, to: most * 1.1 };
+    let mut chart = Chart::new(&format!("{name} over time"), 200.0, (x, |second| format!("{second:.0} s")), (y, show));
+    if measured_from > first.0 {
+        chart.shade(first.0, measured_from, "warm-up");
+    }
+    chart.line(0, points, false, Some(name));
+    chart.finish()
+}
+
 /// How values are distributed, in bars of equal ratio.
 pub(super) fn distribution_chart(described: &str, histogram: &Histogram<u64>) -> String {
     let Some(x @ Scale::Log { .. }) = Scale::log_around([histogram.min() as f64, histogram.max() as f64]) else {

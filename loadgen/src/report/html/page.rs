@@ -1,15 +1,15 @@
 //! The page of a run.
 
-use super::charts::{Timeline, distribution_chart, percentile_chart};
+use super::charts::{Timeline, distribution_chart, held_chart, percentile_chart};
 use super::{document, escape, section};
 use crate::measure::Series;
 use crate::measure::figure::{SHOWN, maximum, percentile};
-use crate::outcome::{Interval, Verdict};
+use crate::outcome::{Held, Interval, Verdict};
 use crate::report::grid::Grid;
 use crate::report::paint::title;
 use crate::report::run::Run;
 use crate::report::shell::shell_line;
-use crate::report::summary::{adds_up, curves, list, mistakes_of, rows, shares};
+use crate::report::summary::{adds_up, curves, list, mistakes_of, rows, shares, trends};
 use crate::report::units;
 
 /// The page of a run, with its latency over time from `intervals`.
@@ -24,6 +24,7 @@ pub(in crate::report) fn page(run: &Run, intervals: &[Interval]) -> String {
     body += &percentiles(run);
     body += &over_time(run, intervals);
     body += &skew(run);
+    body += &growth(run);
     body += &counts(run);
     body += &processor(run);
     body += &environment(run);
@@ -156,6 +157,20 @@ fn skew(run: &Run) -> String {
         units::count(histogram.len())
     );
     section("Fan-out skew", &content)
+}
+
+/// What the system held over time.
+fn growth(run: &Run) -> String {
+    let Some(growth) = &run.outcome.growth else { return String::new() };
+    let measured_from = run.outcome.phases.connect + run.outcome.phases.warm_up;
+    let mut content = String::new();
+    let of = [|held: &Held| held.resident_bytes, |held: &Held| held.descriptors];
+    for ((name, slope), (of, show)) in trends(run).into_iter().zip(of.into_iter().zip([units::bytes, units::number])) {
+        let points: Vec<(f64, f64)> = growth.held.iter().map(|held| (held.at, of(held) as f64)).collect();
+        content += &held_chart(name, &points, measured_from, show);
+        content += &format!("<p class=\"faint\">{}: {}</p>\n", escape(name), escape(&slope));
+    }
+    section("What the system held", &content)
 }
 
 fn counts(run: &Run) -> String {
