@@ -127,6 +127,13 @@ pub struct Buffer {
     length: usize,
 }
 
+impl Buffer {
+    /// Whether the socket had at least as many bytes as the buffer takes.
+    pub fn is_full(&self) -> bool {
+        self.length == self.pool.size as usize
+    }
+}
+
 impl Deref for Buffer {
     type Target = [u8];
     fn deref(&self) -> &[u8] {

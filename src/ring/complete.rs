@@ -102,12 +102,12 @@ impl Ring {
         }
     }
 
-    /// Bytes came; `ended` is the state before if the kernel ended the multishot with them.
+    /// Bytes came; `ended` is the state before if the receive ended with them.
     fn received(&mut self, socket: SocketId, bytes: Buffer, ended: Option<Receive>) -> Option<Completion> {
         match ended {
             Some(Receive::Stopping) => self.also.push_back(Completion::Stopped { socket }),
+            Some(Receive::Single) | None => {}
             Some(_) => self.arm_receive(socket),
-            None => {}
         }
         Some(Completion::Received { socket, bytes })
     }
@@ -122,10 +122,11 @@ impl Ring {
             }
             // No buffer was free: those on their way to the caller come back before the next enter.
             libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {
-                if before == Receive::Stopping {
-                    return Some(Completion::Stopped { socket });
+                match before {
+                    Receive::Stopping => return Some(Completion::Stopped { socket }),
+                    Receive::Single => self.arm_single(socket),
+                    _ => self.arm_receive(socket),
                 }
-                self.arm_receive(socket);
                 None
             }
             _ => Some(Completion::Broken { socket, error: error_of(result) }),

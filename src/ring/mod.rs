@@ -55,6 +55,7 @@ pub use wake::EventFd;
 use buffers::Pool;
 use sleep::Doorbell;
 use slots::Slots;
+use token::Token;
 
 /// Sizes of a ring.
 #[derive(Clone, Copy, Debug)]
@@ -246,6 +247,25 @@ impl Ring {
     /// Whether [`Self::next`] may have something without another [`Self::enter`].
     pub fn has_completions(&self) -> bool {
         !self.reaped.is_empty() || !self.also.is_empty()
+    }
+
+    /// Whether something has come about, also what the kernel has not handed out yet.
+    pub fn has_news(&mut self) -> bool {
+        self.has_completions() || self.has_uncollected()
+    }
+
+    /// Whether something may have come about that is not `socket`'s: collects what the kernel has, and looks.
+    pub fn has_news_of_others(&mut self, socket: SocketId) -> bool {
+        if self.has_uncollected() && self.enter(Wait::No).is_err() {
+            return true; // The ring is broken, which the next enter says to whom it concerns.
+        }
+        let is_foreign = |reaped: &Reaped| Token::from_bits(reaped.token).is_none_or(|token| token.socket != socket);
+        !self.also.is_empty() || self.reaped.iter().any(is_foreign)
+    }
+
+    fn has_uncollected(&mut self) -> bool {
+        let waits = { self.uring.submission().taskrun() };
+        waits || !self.uring.completion().is_empty()
     }
 
     /// How often [`Self::enter`] called the kernel.

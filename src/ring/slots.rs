@@ -4,19 +4,22 @@ use std::os::fd::OwnedFd;
 
 use super::token::{GENERATION_MASK, SocketId};
 
-/// What a multishot receive does.
+/// What a receive does. Armed is a multishot, Single ends with its first bytes.
 ///
 /// ```text
 ///            receive                 stop                 last completion
 ///   Idle ───────────────▶ Armed ───────────▶ Stopping ───────────────────▶ Idle (Stopped)
-///    ▲                      │                    │ receive
-///    └──── end, error ──────┘                    ▼         last completion
-///                                            Restarting ─────────────────▶ Armed
+///    ▲ │                    │                  ▲ │ receive
+///    └─┼── end, error ──────┘                  │ ▼         last completion
+///    ▲ │ receive_once                  stop    │ Restarting ─────────────▶ Armed
+///    │ └──────────────────▶ Single ────────────┘
+///    └──── bytes, end ────────┘
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Receive {
     Idle,
     Armed,
+    Single,
     Stopping,
     Restarting,
 }

@@ -54,7 +54,17 @@ impl Ring {
         match slot.receive {
             Receive::Idle => self.arm_receive(socket),
             Receive::Stopping => slot.receive = Receive::Restarting,
-            Receive::Armed | Receive::Restarting => {}
+            Receive::Armed | Receive::Single | Receive::Restarting => {}
+        }
+    }
+
+    /// Receives one buffer, and then nothing until asked again. A receive that is armed, or not quite stopped yet, goes on
+    /// as [`Self::receive`] has it.
+    pub fn receive_once(&mut self, socket: SocketId) {
+        match self.slots.open_mut(socket).map(|slot| slot.receive) {
+            Some(Receive::Idle) => self.arm_single(socket),
+            Some(_) => self.receive(socket),
+            None => {}
         }
     }
 
@@ -64,7 +74,7 @@ impl Ring {
         let Some(slot) = self.slots.open_mut(socket) else { return true };
         match slot.receive {
             Receive::Idle => return true,
-            Receive::Armed => {
+            Receive::Armed | Receive::Single => {
                 slot.receive = Receive::Stopping;
                 self.cancel_receive(socket);
             }
@@ -167,6 +177,17 @@ impl Ring {
         let Some(slot) = self.slots.get_mut(socket) else { return };
         slot.receive = Receive::Armed;
         let entry = opcode::RecvMulti::new(Fd(slot.fd.as_raw_fd()), buffers::GROUP).build();
+        self.push(entry, Token::new(Operation::Receive, socket));
+    }
+
+    pub(super) fn arm_single(&mut self, socket: SocketId) {
+        let Some(slot) = self.slots.get_mut(socket) else { return };
+        slot.receive = Receive::Single;
+        // Length 0: as much as the buffer takes that the kernel picks.
+        let entry = opcode::Recv::new(Fd(slot.fd.as_raw_fd()), std::ptr::null_mut(), 0)
+            .buf_group(buffers::GROUP)
+            .build()
+            .flags(squeue::Flags::BUFFER_SELECT);
         self.push(entry, Token::new(Operation::Receive, socket));
     }
 

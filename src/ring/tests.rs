@@ -109,6 +109,61 @@ fn accepted_connection_echoes() {
 }
 
 #[test]
+fn receive_once_brings_one_buffer_each_time_it_is_asked() {
+    let (mut ring, _wake) = ring();
+    let (near, mut far) = tcp_pair();
+    let socket = ring.adopt(near.into());
+    far.write_all(&pattern(10_000)).expect("write");
+    far.shutdown(Shutdown::Write).expect("shutdown");
+    let mut all = Vec::new();
+    for length in [4_096, 4_096, 1_808] {
+        ring.receive_once(socket);
+        let Completion::Received { bytes, .. } = completion(&mut ring) else { panic!("no bytes") };
+        assert_eq!((bytes.len(), bytes.is_full()), (length, length == 4_096));
+        all.extend_from_slice(&bytes);
+        drop(bytes);
+        ring.enter(Wait::No).expect("enter");
+        assert!(!ring.has_news(), "nothing was asked for");
+    }
+    assert_eq!(all, pattern(10_000));
+    ring.receive_once(socket);
+    assert!(matches!(completion(&mut ring), Completion::Eof { .. }));
+}
+
+#[test]
+fn stopped_receive_once_goes_on_as_a_multishot() {
+    let (mut ring, _wake) = ring();
+    let (near, mut far) = tcp_pair();
+    let socket = ring.adopt(near.into());
+    ring.receive_once(socket);
+    ring.enter(Wait::No).expect("enter");
+    assert!(!ring.stop_receiving(socket));
+    assert!(matches!(completion(&mut ring), Completion::Stopped { .. }));
+    ring.receive_once(socket);
+    assert!(!ring.stop_receiving(socket));
+    ring.receive(socket);
+    far.write_all(&pattern(10_000)).expect("write");
+    assert_eq!(receive_exactly(&mut ring, 10_000), pattern(10_000));
+}
+
+#[test]
+fn news_of_others_are_told_from_a_sockets_own() {
+    let (mut ring, _wake) = ring();
+    let (near, mut far) = tcp_pair();
+    let (other_near, mut other_far) = tcp_pair();
+    let (socket, other) = (ring.adopt(near.into()), ring.adopt(other_near.into()));
+    ring.receive(socket);
+    ring.receive(other);
+    ring.enter(Wait::No).expect("enter");
+    assert!(!ring.has_news());
+    far.write_all(b"of its own").expect("write");
+    assert!(!ring.has_news_of_others(socket));
+    assert!(ring.has_news());
+    other_far.write_all(b"of another").expect("write");
+    assert!(ring.has_news_of_others(socket));
+}
+
+#[test]
 fn half_closed_peer_still_gets_an_answer() {
     let (mut ring, _wake) = ring();
     let (near, mut far) = tcp_pair();
