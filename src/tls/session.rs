@@ -166,6 +166,12 @@ impl Session {
         })
     }
 
+    /// How much of `incoming` to give [`receive`](Self::receive) at once for work of about `budget`, in bytes of dear
+    /// input: whole records, at least one.
+    pub fn share(&self, incoming: &[u8], budget: usize) -> usize {
+        records::share(&self.held[self.shown..], incoming, budget)
+    }
+
     /// Appends `plaintext` to `out` as one run of records of up to 16 KiB.
     ///
     /// # Errors
