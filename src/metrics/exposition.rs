@@ -242,7 +242,7 @@ fn encode_log(out: &mut Families<'_, '_>) -> Result<(), Error> {
 
 type ShardCounter = (&'static str, &'static str, fn(&Counters) -> u64);
 
-const SHARD_COUNTERS: [ShardCounter; 20] = [
+const SHARD_COUNTERS: [ShardCounter; 21] = [
     ("ticks", "Turns of a shard that had something to do", |c| c.ticks),
     ("sleeps", "Times that a shard's executor had nothing to run", |c| c.sleeps),
     ("enters", "Calls of the kernel for a shard's data ring", |c| c.enters),
@@ -255,6 +255,7 @@ const SHARD_COUNTERS: [ShardCounter; 20] = [
     ("tls_failures", "TLS handshakes and sessions that failed", |c| c.tls_failures),
     ("flushes", "Outboxes taken: one record run and one send each", |c| c.flushes),
     ("records", "TLS records made of outboxes", |c| c.records),
+    ("deferrals", "Times that some of a connection's bytes had to wait behind others'", |c| c.deferrals),
     ("blocked_sends", "Sends that the socket did not take at once", |c| c.blocked_sends),
     ("streams_handed_over", "Streams handed to another shard", |c| c.handed_over),
     ("streams_adopted", "Streams that came from another shard", |c| c.adopted),

@@ -9,6 +9,7 @@ use ringgate_proto::gate::{Breakage, Input, Listener};
 
 use super::Shard;
 use super::observe::face_index;
+use super::share::{End, Turn};
 use super::socket::{Origin, Phase, Socket, TlsRole};
 use crate::ring::{Buffer, Completion, SocketId};
 use crate::tls::Received;
@@ -29,13 +30,16 @@ impl Shard {
             }
             Completion::Connected { socket } => self.connected(socket),
             Completion::Received { socket, bytes } => self.received(socket, bytes),
-            Completion::Eof { socket } => self.ended(socket),
-            Completion::Stopped { socket } => self.try_depart(socket),
+            Completion::Eof { socket } => self.over(socket, End::Fin),
+            Completion::Stopped { socket } => {
+                self.try_depart(socket);
+                self.read_on(socket);
+            }
             Completion::Sent { socket, buffer } => {
                 self.recycle(buffer);
                 self.sent(socket);
             }
-            Completion::Broken { socket, error } => self.broken(socket, &error),
+            Completion::Broken { socket, error } => self.over(socket, End::Broken(error)),
             Completion::Deadline => {}
         }
     }
@@ -69,29 +73,22 @@ impl Shard {
             }
             other => socket.phase = other,
         }
-        if self.sockets.get_mut(id).is_some_and(|socket| !socket.paused) {
-            self.ring.receive(id);
-        }
+        self.read_on(id);
     }
 
-    fn received(&mut self, id: SocketId, mut bytes: Buffer) {
+    fn received(&mut self, id: SocketId, bytes: Buffer) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         match socket.phase {
             // RFC 6120 §5.4.3.3: what came in clear after `<starttls/>` must not be taken for anything later.
-            Phase::Closing | Phase::Clearing(_) | Phase::Connecting(_) => return,
+            Phase::Closing | Phase::Clearing(_) | Phase::Connecting(_) => return self.throw_away(id, &bytes),
             Phase::Sniffing => self.sniff(id, &bytes),
             Phase::Handshaking | Phase::Open => {}
         }
         let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.is_closing()) else { return };
-        let conn = socket.conn;
-        if let Some(face) = self.gate.face(conn) {
+        if let Some(face) = self.gate.face(socket.conn) {
             self.observations.traffic[face_index(face)].bytes_in += bytes.len() as u64;
         }
-        if socket.tls.is_some() {
-            self.decrypt(id, &mut bytes);
-        } else if !socket.peer_ended {
-            self.gate.handle(Input::Received { conn, bytes: &bytes }, self.now);
-        }
+        self.share(id, bytes);
     }
 
     /// The first bytes of an accepted connection tell direct TLS from a stream header. XEP-0368.
@@ -108,13 +105,19 @@ impl Shard {
         }
     }
 
-    fn decrypt(&mut self, id: SocketId, bytes: &mut [u8]) {
+    /// Gives the gate what ciphertext means; `rest` takes the plaintext for which the turn does not last.
+    pub(super) fn decrypt(&mut self, turn: &mut Turn, bytes: &mut [u8], rest: &mut Vec<u8>) {
+        let id = turn.id;
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let Some(session) = socket.tls.as_mut() else { return };
         let (conn, now, gate) = (socket.conn, self.now, &mut self.gate);
+        let (ring, mailbox) = (&mut self.ring, self.mailboxes.get(self.id));
         let outcome = session.receive(bytes, &mut socket.unsent, &mut |received| match received {
             Received::Established(peer) => gate.handle(Input::TlsEstablished { conn, peer }, now),
-            Received::Plaintext(bytes) => gate.handle(Input::Received { conn, bytes }, now),
+            Received::Plaintext(bytes) => {
+                let given = if rest.is_empty() { turn.give((conn, bytes), gate, now, (ring, mailbox)) } else { 0 };
+                rest.extend_from_slice(&bytes[given..]);
+            }
         });
         if !socket.unsent.is_empty() {
             self.touch(id);
@@ -146,7 +149,7 @@ impl Shard {
     }
 
     /// FIN.
-    fn ended(&mut self, id: SocketId) {
+    pub(super) fn ended(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         match socket.phase {
             Phase::Closing => {
@@ -166,7 +169,7 @@ impl Shard {
         self.gate.handle(Input::Eof { conn }, self.now);
     }
 
-    fn broken(&mut self, id: SocketId, error: &io::Error) {
+    pub(super) fn broken(&mut self, id: SocketId, error: &io::Error) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let (conn, told) = (socket.conn, !socket.is_closing());
         let breakage = if matches!(socket.phase, Phase::Connecting(_)) { Breakage::Connect } else { Breakage::Network };

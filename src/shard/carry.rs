@@ -62,6 +62,8 @@ impl Shard {
         let Some(socket) = self.sockets.get_mut(id).filter(|socket| socket.is_open()) else { return };
         socket.phase = Phase::Clearing(role);
         socket.dirty = true;
+        // RFC 6120 §5.4.3.3: what came in clear after `<starttls/>` must not be taken for anything later.
+        self.drop_backlog(id);
         self.sent(id);
     }
 
@@ -100,11 +102,6 @@ impl Shard {
         let Some(id) = self.sockets.find(conn) else { return };
         let Some(socket) = self.sockets.get_mut(id) else { return };
         socket.paused = false;
-        let reads = socket.departing.is_none() && !matches!(socket.phase, Phase::Connecting(_));
-        // After a FIN there is nothing to read, and a new receive would only say so again. After a close_notify the FIN
-        // is still to come, but the gate has been told already.
-        if reads && !socket.peer_ended {
-            self.ring.receive(id);
-        }
+        self.read_on(id);
     }
 }

@@ -37,13 +37,13 @@ impl Shard {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         socket.phase = Phase::Closing;
         socket.departing = None;
-        let (conn, ended) = (socket.conn, socket.peer_ended);
+        socket.paused = false;
+        let conn = socket.conn;
         self.sockets.forget(conn);
         self.closing.push_back((self.now + limits::CLOSING, id));
-        if !ended {
-            self.ring.receive(id);
-        }
         self.touch(id);
+        self.drop_backlog(id);
+        self.read_on(id);
     }
 
     /// Once the last bytes are out: FIN; once the peer's has come as well: gone.

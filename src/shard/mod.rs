@@ -20,6 +20,7 @@
 //! |---|---|
 //! | `tick` | the order of a tick, time, sleeping |
 //! | `arrive` | completions: accepted, connected, received, ended, broken |
+//! | `share` | a connection's share of a tick, and what waits beyond it |
 //! | `carry` | the gate's outputs |
 //! | `transmit` | outboxes to records to sends |
 //! | `ending` | last bytes, close_notify, FIN, the peer's FIN |
@@ -40,6 +41,7 @@ mod moving;
 pub mod observe;
 pub mod placement;
 pub mod probe;
+mod share;
 mod socket;
 mod tick;
 mod transmit;
@@ -113,6 +115,8 @@ pub struct Shard {
     closing: VecDeque<(Timestamp, SocketId)>,
     /// Listeners to try again.
     resting: VecDeque<(Timestamp, SocketId)>,
+    /// Connections whose bytes wait for their turn.
+    waiting: VecDeque<SocketId>,
     /// Buffers for reuse.
     spare: Vec<Vec<u8>>,
     received_at: Vec<Timestamp>,
@@ -149,6 +153,7 @@ impl Shard {
             touched: Vec::new(),
             closing: VecDeque::new(),
             resting: VecDeque::new(),
+            waiting: VecDeque::new(),
             spare: Vec::new(),
             received_at: Vec::new(),
             now: crate::clock::now(),

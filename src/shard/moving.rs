@@ -20,7 +20,7 @@ impl Shard {
     /// Sends the stream off as soon as the kernel has nothing of it in flight.
     pub(super) fn try_depart(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
-        let Some(to) = socket.departing.filter(|_| socket.is_open()) else { return };
+        let Some(to) = socket.departing.filter(|_| socket.is_open() && socket.backlog.is_none()) else { return };
         if !self.ring.stop_receiving(id) || self.ring.is_sending(id) {
             return;
         }

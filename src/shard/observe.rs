@@ -60,6 +60,8 @@ pub struct Counters {
     pub records: u64,
     /// Sends that the socket did not take at once.
     pub blocked_sends: u64,
+    /// Times that some of a connection's bytes had to wait behind others'.
+    pub deferrals: u64,
     /// Streams handed to another shard.
     pub handed_over: u64,
     /// Streams that came from another shard.

@@ -6,6 +6,7 @@ use ringgate_proto::address::Domain;
 use ringgate_proto::gate::{ConnId, Listener, ShardId, TlsClient};
 use ringgate_proto::time::Timestamp;
 
+use super::share::Backlog;
 use crate::ring::SocketId;
 use crate::tls::Session;
 
@@ -70,6 +71,10 @@ pub(super) struct Socket {
     pub(super) touched: bool,
     /// The gate wants nothing to be read.
     pub(super) paused: bool,
+    /// It brings more than its share: one buffer is read at a time.
+    pub(super) reads_singly: bool,
+    /// What has come and waits for its turn.
+    pub(super) backlog: Option<Box<Backlog>>,
     /// The peer's FIN or close_notify came.
     pub(super) peer_ended: bool,
     /// Our FIN is out.
@@ -93,6 +98,8 @@ impl Socket {
             dirty: false,
             touched: false,
             paused: false,
+            reads_singly: false,
+            backlog: None,
             peer_ended: false,
             shut_down: false,
             departing: None,

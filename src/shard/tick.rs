@@ -10,14 +10,11 @@ use ringgate_proto::time::Timestamp;
 
 use super::Shard;
 use super::mailbox::{Mailbox, Message};
-use super::socket::Phase;
 use crate::clock;
 use crate::ring::{Completion, SocketId, Wait};
 
 /// Rounds of "flushed, hence more to flush" in one tick; what is left then comes with the next.
 const ROUNDS: usize = 8;
-/// What a completion on a connection that still does its TLS handshake costs of a tick's budget; others cost 1.
-const HANDSHAKE_COST: usize = 16;
 /// Messages taken from the mailbox in one tick.
 const MESSAGES: usize = 64;
 /// Bytes that wait for other shards' mailboxes above which nothing more is read from sockets.
@@ -35,7 +32,8 @@ impl Shard {
         self.ring.enter(wait)
     }
 
-    /// One tick: takes about `budget` completions, and everything else that is ready. `true`: there is more to do now.
+    /// One tick: takes `budget` completions, and everything else that is ready, then what waits for its turn. `true`:
+    /// there is more to do now.
     pub fn process(&mut self, budget: usize) -> bool {
         self.now = clock::now();
         let mut worked = self.keep_time();
@@ -43,43 +41,42 @@ impl Shard {
         worked |= self.read_mailbox();
         worked |= self.take_answers();
         worked |= self.settle();
+        if self.serve_waiting() {
+            worked = true;
+            self.settle();
+        }
         self.deliver();
         if worked {
             self.observations.counters.ticks += 1;
         }
         self.wish_to_wake();
         self.observations.counters.enters = self.ring.enters();
-        self.ring.has_completions() || self.mailboxes.get(self.id).is_some_and(|mailbox| !mailbox.is_empty())
+        !self.waiting.is_empty()
+            || self.ring.has_completions()
+            || self.mailboxes.get(self.id).is_some_and(|mailbox| !mailbox.is_empty())
     }
 
-    /// Feeds the gate what the ring has: about `budget` completions. `true` if there were any.
+    /// Feeds the gate what the ring has: `budget` completions. `true` if there were any.
     pub fn drain(&mut self, budget: usize) -> bool {
         if self.outbound.envelope_bytes() > OUTBOUND_HIGH_BYTES {
             return false;
         }
-        let (mut spent, mut any) = (0, false);
-        while spent < budget {
-            let Some(completion) = self.ring.next() else { break };
-            any = true;
-            spent += self.guarded(completion);
+        for count in 0..budget {
+            let Some(completion) = self.ring.next() else { return count > 0 };
+            match socket_of(&completion) {
+                Some(id) => self.guarded(id, |shard| shard.arrive(completion)),
+                None => drop(self.survives(|shard| shard.arrive(completion))),
+            }
         }
-        any
+        true
     }
 
-    /// Handles one completion, and gives up the connection if that panics. Returns what it cost.
-    fn guarded(&mut self, completion: Completion) -> usize {
-        let socket = socket_of(&completion);
-        let cost = match socket.and_then(|id| self.sockets.get_mut(id)).map(|socket| &socket.phase) {
-            Some(Phase::Handshaking) => HANDSHAKE_COST,
-            _ => 1,
-        };
-        if !self.survives(|shard| shard.arrive(completion))
-            && let Some(id) = socket
-        {
+    /// Works on one connection, and gives it up if that panics.
+    pub(super) fn guarded(&mut self, id: SocketId, work: impl FnOnce(&mut Self)) {
+        if !self.survives(work) {
             // The connection that met the bug is taken out.
             self.survives(|shard| shard.abandon(id));
         }
-        cost
     }
 
     /// Does some of a tick's work, and carries out what the gate says to it. `false`: it panicked, which was counted.
@@ -226,7 +223,7 @@ impl Shard {
         }
     }
 
-    fn has_something(&mut self) -> bool {
+    pub(super) fn has_something(&mut self) -> bool {
         self.ring.has_completions()
             || self.mailboxes.get(self.id).is_none_or(|mailbox| !mailbox.is_empty())
             || self.control.has_answers()

@@ -8,4 +8,5 @@ mod flow;
 mod peer;
 mod probes;
 mod scripts;
+mod share;
 mod world;

@@ -113,6 +113,19 @@ impl World {
         counts.iter().sum()
     }
 
+    /// Keeps a shard from turning until the returned value is dropped, for five seconds at most: what peers say meanwhile
+    /// comes in one tick.
+    pub(crate) fn hold(&self, shard: u16) -> mpsc::Sender<()> {
+        let (release, released) = mpsc::channel();
+        let (holds, held) = mpsc::channel();
+        assert!(self.running.handle().call(ShardId(shard), move |_| {
+            let _ = holds.send(());
+            let _ = released.recv_timeout(Duration::from_secs(5));
+        }));
+        held.recv().expect("the shard is held");
+        release
+    }
+
     /// Has a shard meet a bug, between two ticks.
     pub(crate) fn panics(&self, shard: u16) {
         assert!(self.running.handle().call(ShardId(shard), |_| panic!("a bug, for this test")));

@@ -1,0 +1,311 @@
+//! A connection's share of a tick: what it brings beyond it waits behind everybody else's.
+//!
+//! One read may bring a few stanzas, or 32 KiB that take ten times as long as stanzas do and are followed by more at once.
+//! So what came is taken in by pieces, and after [`SHARE`] of them the rest is kept if anybody else has something. It is
+//! served in turn, one share each, whenever nothing new has come:
+//!
+//! ```text
+//!             all of it, or nobody else has anything
+//!   received ────────────────────────────────────────▶ taken in
+//!      │ its share is used up, and others wait             ▲ the last of it
+//!      ▼                                                   │
+//!   waiting: A, B, C ── A's next share ────────────────────┤
+//!      ▲                                                   │ there is more
+//!      └── C's neighbours, B, C, then A again ◀────────────┘
+//! ```
+//!
+//! Who brings more while it waits is from then on read one buffer at a time, each when all of the last is done, until one
+//! comes that is not full. So what waits is bounded by what one multishot receive brings, once; everything else stays in
+//! the peer's window.
+
+use std::io;
+use std::time::Duration;
+
+use ringgate_proto::gate::{ConnId, Gate, Input};
+use ringgate_proto::time::Timestamp;
+
+use super::Shard;
+use super::mailbox::Mailbox;
+use super::socket::Phase;
+use crate::clock;
+use crate::ring::{Buffer, Ring, SocketId};
+
+/// Work for one connection after which others go first, if there are any. Half a buffer of stanzas takes about as long.
+const SHARE: Duration = Duration::from_micros(20);
+/// Bytes taken in between two looks at the clock: 4 µs of stanzas, 40 µs of the dearest input (attributes that all have
+/// prefixes of their own).
+const PIECE_BYTES: usize = 4 << 10;
+/// So many bytes are one piece, whatever they are: 44 records of TLS at most.
+const UNCUT_BYTES: usize = 1 << 10;
+/// Time in which waiting connections get their shares before what these brought is sent.
+const SERVING: Duration = Duration::from_millis(1);
+
+/// Bytes of one connection that wait, and what comes after them.
+#[derive(Default)]
+pub(super) struct Backlog {
+    /// Of a record whose plaintext was more than a share.
+    plain: Rest,
+    /// As they came.
+    raw: Rest,
+    end: Option<End>,
+    /// Whether its turn will come by itself.
+    queued: bool,
+}
+
+/// How a connection's bytes end.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The peer's FIN.
+    Fin,
+    /// Connect, receive or send failed.
+    Broken(io::Error),
+}
+
+/// Bytes that are used from the front.
+#[derive(Default)]
+struct Rest {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Rest {
+    fn is_empty(&self) -> bool {
+        self.used == self.bytes.len()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.used += count;
+        if self.is_empty() {
+            self.bytes.clear();
+            self.used = 0;
+        }
+    }
+}
+
+/// How much of its share a connection has used. What comes in one piece is not timed.
+pub(super) struct Turn {
+    pub(super) id: SocketId,
+    /// Whether others waited when it began.
+    others: bool,
+    began: Option<Timestamp>,
+}
+
+impl Turn {
+    fn begin(&mut self) {
+        self.began.get_or_insert_with(clock::now);
+    }
+
+    /// Asked between two pieces: whether somebody else goes first now.
+    fn is_over(&mut self, ring: &mut Ring, mailbox: Option<&Mailbox>) -> bool {
+        let now = clock::now();
+        now.since(*self.began.get_or_insert(now)) >= SHARE && self.has_others(ring, mailbox)
+    }
+
+    fn has_others(&self, ring: &mut Ring, mailbox: Option<&Mailbox>) -> bool {
+        self.others || mailbox.is_some_and(|mailbox| !mailbox.is_empty()) || ring.has_news_of_others(self.id)
+    }
+
+    /// Gives the gate plaintext, piece by piece; returns how much until the turn was over.
+    pub(super) fn give(
+        &mut self,
+        (conn, bytes): (ConnId, &[u8]),
+        gate: &mut Gate,
+        now: Timestamp,
+        (ring, mailbox): (&mut Ring, Option<&Mailbox>),
+    ) -> usize {
+        if bytes.len() > PIECE_BYTES {
+            self.begin();
+        }
+        let mut given = 0;
+        for piece in bytes.chunks(PIECE_BYTES) {
+            if given > 0 && self.is_over(ring, mailbox) {
+                break;
+            }
+            gate.handle(Input::Received { conn, bytes: piece }, now);
+            given += piece.len();
+        }
+        given
+    }
+}
+
+impl Shard {
+    /// Bytes came on a connection that takes bytes: its share of them is taken in.
+    pub(super) fn share(&mut self, id: SocketId, mut bytes: Buffer) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let was_single = socket.reads_singly;
+        socket.reads_singly &= bytes.is_full();
+        if socket.backlog.is_some() {
+            return self.put_off(id, Vec::new(), &bytes);
+        }
+        let handshakes = matches!(socket.phase, Phase::Handshaking);
+        let mut turn = Turn { id, others: !self.waiting.is_empty(), began: None };
+        if handshakes && turn.has_others(&mut self.ring, self.mailboxes.get(self.id)) {
+            // A handshake is many times a share, and cannot be cut.
+            return self.put_off(id, Vec::new(), &bytes);
+        }
+        let mut plain = Vec::new();
+        let used = self.take_in(&mut turn, &mut bytes, &mut plain);
+        if used < bytes.len() || !plain.is_empty() {
+            self.put_off(id, plain, &bytes[used..]);
+        } else if was_single {
+            self.read_on(id);
+        }
+    }
+
+    /// Takes in bytes as they came until the turn is over; returns how many. What the gate did not get of a record's
+    /// plaintext by then is in `plain`.
+    fn take_in(&mut self, turn: &mut Turn, bytes: &mut [u8], plain: &mut Vec<u8>) -> usize {
+        let mut used = 0;
+        while used < bytes.len() {
+            let rest = &mut bytes[used..];
+            let Some(socket) = self.sockets.get_mut(turn.id).filter(|socket| !socket.is_closing()) else {
+                return bytes.len();
+            };
+            let Some(session) = &socket.tls else {
+                let others = (&mut self.ring, self.mailboxes.get(self.id));
+                return match socket.peer_ended {
+                    true => bytes.len(),
+                    false => used + turn.give((socket.conn, rest), &mut self.gate, self.now, others),
+                };
+            };
+            let piece = if rest.len() <= UNCUT_BYTES { rest.len() } else { session.share(rest, PIECE_BYTES) };
+            if piece < rest.len() {
+                turn.begin();
+            }
+            self.decrypt(turn, &mut rest[..piece], plain);
+            used += piece;
+            let is_done = used == bytes.len() || !plain.is_empty();
+            if is_done || turn.is_over(&mut self.ring, self.mailboxes.get(self.id)) {
+                break;
+            }
+        }
+        used
+    }
+
+    /// Keeps bytes until their connection's turn comes.
+    fn put_off(&mut self, id: SocketId, plain: Vec<u8>, raw: &[u8]) {
+        let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.is_closing()) else { return };
+        match &mut socket.backlog {
+            Some(backlog) => {
+                backlog.raw.bytes.extend_from_slice(raw);
+                socket.reads_singly = true;
+                self.ring.stop_receiving(id);
+            }
+            None => {
+                let mut bytes = self.spare.pop().unwrap_or_default();
+                bytes.extend_from_slice(raw);
+                let (plain, raw) = (Rest { bytes: plain, used: 0 }, Rest { bytes, used: 0 });
+                socket.backlog = Some(Box::new(Backlog { plain, raw, end: None, queued: true }));
+                self.waiting.push_back(id);
+                self.observations.counters.deferrals += 1;
+            }
+        }
+    }
+
+    /// Gives waiting connections their shares in turn until something else has come. `true` if any waited.
+    pub(super) fn serve_waiting(&mut self) -> bool {
+        let mut any = false;
+        while let Some(id) = self.waiting.pop_front() {
+            any = true;
+            self.guarded(id, |shard| shard.serve(id));
+            if self.ring.has_news() || self.has_something() || clock::now().since(self.now) >= SERVING {
+                break;
+            }
+        }
+        any
+    }
+
+    fn serve(&mut self, id: SocketId) {
+        let others = !self.waiting.is_empty();
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if socket.paused {
+            // Resuming queues it again.
+            socket.backlog.iter_mut().for_each(|backlog| backlog.queued = false);
+            return;
+        }
+        let Some(mut backlog) = socket.backlog.take() else { return };
+        let conn = socket.conn;
+        let mut turn = Turn { id, others, began: None };
+        let Rest { bytes, used } = &backlog.plain;
+        let others = (&mut self.ring, self.mailboxes.get(self.id));
+        let given = turn.give((conn, &bytes[*used..]), &mut self.gate, self.now, others);
+        backlog.plain.advance(given);
+        if backlog.plain.is_empty() {
+            let Rest { bytes, used } = &mut backlog.raw;
+            let taken = self.take_in(&mut turn, &mut bytes[*used..], &mut backlog.plain.bytes);
+            backlog.raw.advance(taken);
+        }
+        self.put_back(id, backlog);
+    }
+
+    /// After a turn: what is left waits for the next one, behind the others.
+    fn put_back(&mut self, id: SocketId, backlog: Box<Backlog>) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if socket.is_closing() || backlog.plain.is_empty() && backlog.raw.is_empty() {
+            return self.finish_backlog(id, *backlog);
+        }
+        socket.backlog = Some(backlog);
+        self.waiting.push_back(id);
+    }
+
+    /// Nothing waits any more, or it is not wanted.
+    fn finish_backlog(&mut self, id: SocketId, backlog: Backlog) {
+        self.recycle(backlog.plain.bytes);
+        self.recycle(backlog.raw.bytes);
+        match backlog.end {
+            Some(end) => self.over(id, end),
+            None => {
+                self.read_on(id);
+                self.try_depart(id);
+            }
+        }
+    }
+
+    /// Throws away what waits: what follows is not for whom it was.
+    pub(super) fn drop_backlog(&mut self, id: SocketId) {
+        if let Some(backlog) = self.sockets.get_mut(id).and_then(|socket| socket.backlog.take()) {
+            self.finish_backlog(id, *backlog);
+        }
+    }
+
+    /// A connection's bytes have ended; that is said after those that wait.
+    pub(super) fn over(&mut self, id: SocketId, end: End) {
+        match self.sockets.get_mut(id).and_then(|socket| socket.backlog.as_mut()) {
+            Some(backlog) => backlog.end = Some(end),
+            None => match end {
+                End::Fin => self.ended(id),
+                End::Broken(error) => self.broken(id, &error),
+            },
+        }
+    }
+
+    /// Bytes came on a connection that takes none: they are thrown away, a buffer at a time if there are many.
+    pub(super) fn throw_away(&mut self, id: SocketId, bytes: &Buffer) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if socket.reads_singly {
+            self.read_on(id);
+        } else if bytes.is_full() {
+            socket.reads_singly = true;
+            self.ring.stop_receiving(id);
+        }
+    }
+
+    /// Receives, if anything is to be received now.
+    pub(super) fn read_on(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let is_up = !matches!(socket.phase, Phase::Connecting(_));
+        // After a FIN there is nothing to read, and a new receive would only say so again. After a close_notify the FIN
+        // is still to come, but the gate has been told already.
+        let reads = is_up && !socket.paused && !socket.peer_ended && socket.departing.is_none();
+        match &mut socket.backlog {
+            // It is read on from when that is done.
+            Some(backlog) if reads && !backlog.queued => {
+                backlog.queued = true;
+                self.waiting.push_back(id);
+            }
+            None if reads && socket.reads_singly => self.ring.receive_once(id),
+            None if reads => self.ring.receive(id),
+            _ => {}
+        }
+    }
+}

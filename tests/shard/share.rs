@@ -1,0 +1,149 @@
+//! Connections that bring more than their share of a tick, and those beside them.
+
+use std::net::Shutdown;
+
+use crate::peer::Peer;
+use crate::scripts::{accept_dialback, authenticated, header, message};
+use crate::world::{INSIDE, REMOTES, World};
+
+/// Stanzas of a flood. Together they fit into the sockets' buffers, and are many times a share.
+const FLOOD: usize = 4;
+
+/// Elements that take long for their length: each is 413 bytes with 60 attributes.
+fn elements(count: usize) -> String {
+    let attributes: String = (0..60).map(|attribute| format!(" a{attribute}=''")).collect();
+    format!("<a{attributes}/>").repeat(count)
+}
+
+/// A stanza of 12 KB of these.
+fn dear(from: &str, number: usize) -> String {
+    message(from, INSIDE, &format!("dear {number}.{}", elements(30)))
+}
+
+fn flood(from: &str) -> String {
+    (0..FLOOD).map(|number| dear(from, number)).collect()
+}
+
+/// Two remote servers that are proven to the same backend, and its stream for both.
+struct Street {
+    world: World,
+    first: Peer,
+    second: Peer,
+    backend: Peer,
+}
+
+impl Street {
+    fn new() -> Self {
+        let world = World::start(1);
+        let mut first = authenticated(&world, REMOTES[0]);
+        first.say(&message(REMOTES[0], INSIDE, "the stream stands"));
+        let mut backend = Peer::new(world.backend.accept().expect("accept").0);
+        accept_dialback(&mut backend);
+        backend.expect("the stream stands</body></message>");
+        let mut second = authenticated(&world, REMOTES[1]);
+        second.say(&message(REMOTES[1], INSIDE, "so does this"));
+        backend.expect("</db:result>");
+        backend.say(&format!("<db:result from='{INSIDE}' to='{}' type='valid'/>", REMOTES[1]));
+        backend.expect("so does this</body></message>");
+        Self { world, first, second, backend }
+    }
+
+    fn end(self) {
+        drop((self.first, self.second, self.backend));
+        self.world.drain();
+    }
+
+    fn deferrals(&self) -> u64 {
+        self.world.count(|counters| counters.deferrals)
+    }
+
+    /// The stanzas of a flood arrive, in order.
+    fn expect_flood(&mut self, from: usize) {
+        for number in from..FLOOD {
+            let stanza = self.backend.expect("</message>");
+            assert!(stanza.contains(&format!("dear {number}.<a a0=''")), "{number}: {stanza:.200}");
+        }
+    }
+}
+
+#[test]
+fn stanza_of_a_neighbour_goes_before_the_rest_of_a_flood() {
+    let mut street = Street::new();
+    let held = street.world.hold(0);
+    street.first.say(&flood(REMOTES[0]));
+    street.second.say(&message(REMOTES[1], INSIDE, "from next door"));
+    drop(held);
+    let mut before = 0;
+    loop {
+        let stanza = street.backend.expect("</message>");
+        if stanza.contains("from next door") {
+            break;
+        }
+        assert!(stanza.contains(&format!("dear {before}.")), "{before}: {stanza:.200}");
+        before += 1;
+    }
+    assert!(before < FLOOD, "the neighbour waited for all of the flood");
+    street.expect_flood(before);
+    assert!(street.deferrals() > 0);
+    street.end();
+}
+
+#[test]
+fn flood_that_waited_is_complete_and_in_order_though_its_sender_has_left() {
+    let mut street = Street::new();
+    let held = street.world.hold(0);
+    street.first.say(&flood(REMOTES[0]));
+    street.first.stream.shutdown(Shutdown::Write).expect("shutdown");
+    street.second.say(&flood(REMOTES[1]));
+    street.second.stream.shutdown(Shutdown::Write).expect("shutdown");
+    drop(held);
+    let mut next = [0, 0];
+    for _ in 0..2 * FLOOD {
+        let stanza = street.backend.expect("</message>");
+        let sender = usize::from(stanza.contains(REMOTES[1]));
+        assert!(stanza.contains(&format!("dear {}.<a a0=''", next[sender])), "{next:?}: {stanza:.200}");
+        next[sender] += 1;
+    }
+    assert_eq!(next, [FLOOD, FLOOD]);
+    assert!(street.deferrals() > 0);
+    street.world.eventually(|world| world.connections() == 1);
+    street.end();
+}
+
+#[test]
+fn two_floods_take_turns() {
+    let mut street = Street::new();
+    let held = street.world.hold(0);
+    street.first.say(&flood(REMOTES[0]));
+    street.second.say(&flood(REMOTES[1]));
+    drop(held);
+    let order: Vec<bool> = (0..2 * FLOOD).map(|_| street.backend.expect("</message>").contains(REMOTES[1])).collect();
+    let changes = order.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(changes > 1, "one after the other: {order:?}");
+    street.end();
+}
+
+#[test]
+fn clear_bytes_that_wait_when_tls_begins_do_not_enter_the_stream() {
+    let mut street = Street::new();
+    let mut peer = Peer::connect(street.world.public);
+    peer.say(&header(REMOTES[2], INSIDE));
+    peer.expect("</stream:features>");
+    let held = street.world.hold(0);
+    // Its share ends with the refusal, and what is behind STARTTLS waits: CVE-2011-0411.
+    let dear = format!("<compress xmlns='http://jabber.org/protocol/compress'>{}</compress>", elements(19));
+    let injected = "<presence from='evil.test' to='inside.test'/>".repeat(500);
+    peer.say(&format!("{dear}<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>{injected}"));
+    street.second.say(&flood(REMOTES[1]));
+    drop(held);
+    peer.expect("<proceed");
+    peer.expect(">");
+    peer.tls_to(&street.world.tls, REMOTES[2], INSIDE);
+    peer.say(&header(REMOTES[2], INSIDE));
+    let features = peer.expect("</stream:features>");
+    assert!(!features.contains("stream:error"), "{features}");
+    for number in 0..FLOOD {
+        assert!(street.backend.expect("</message>").contains(&format!("dear {number}.")));
+    }
+    street.end();
+}
