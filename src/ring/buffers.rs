@@ -1,4 +1,7 @@
 //! Receive buffers that the kernel picks from when bytes arrive: an idle connection owns none.
+//!
+//! The kernel takes them in turn and gets back what was read, so that those it has are all in use. It therefore has few,
+//! which stay in the processor's cache, and more only when it has run out of them repeatedly.
 
 use std::cell::Cell;
 use std::io;
@@ -40,6 +43,11 @@ impl Drop for Mapping {
     }
 }
 
+/// With the kernel at first.
+const AT_FIRST: u16 = 32;
+/// Times that the kernel ran out of buffers before it gets twice as many.
+const SHORTAGES: u32 = 256;
+
 /// The shared descriptor ring and the memory that its entries point to.
 pub(super) struct Pool {
     descriptors: Mapping,
@@ -48,10 +56,14 @@ pub(super) struct Pool {
     size: u32,
     tail: Cell<u16>,
     free: Cell<u16>,
+    /// Those before this one are in use, the others were never touched.
+    in_use: Cell<u16>,
+    /// Since the kernel last got more.
+    shortages: Cell<u32>,
 }
 
 impl Pool {
-    /// `entries` buffers of `size` bytes, all of them with the kernel once [`Self::register`] was called.
+    /// `entries` buffers of `size` bytes, some of them with the kernel once [`Self::register`] was called.
     ///
     /// # Errors
     /// `InvalidInput` unless `entries` is a power of two up to 32,768 and `size` is not 0; `mmap(2)`'s errors.
@@ -61,9 +73,34 @@ impl Pool {
         }
         let descriptors = Mapping::new(usize::from(entries) * size_of::<BufRingEntry>())?;
         let memory = Mapping::new(usize::from(entries) * size as usize)?;
-        let pool = Self { descriptors, memory, entries, size, tail: Cell::new(0), free: Cell::new(0) };
-        (0..entries).for_each(|number| pool.give(number));
+        let pool = Self {
+            descriptors,
+            memory,
+            entries,
+            size,
+            tail: Cell::new(0),
+            free: Cell::new(0),
+            in_use: Cell::new(0),
+            shortages: Cell::new(0),
+        };
+        pool.give_more(AT_FIRST);
         Ok(Rc::new(pool))
+    }
+
+    /// A receive found no buffer. One that is on its way to the caller comes back before the next enter; but if that
+    /// happens often, the kernel gets as many again as it has.
+    pub(super) fn count_shortage(&self) {
+        self.shortages.set(self.shortages.get() + 1);
+        if self.shortages.get() >= SHORTAGES {
+            self.shortages.set(0);
+            self.give_more(self.in_use.get());
+        }
+    }
+
+    fn give_more(&self, count: u16) {
+        let (first, end) = (self.in_use.get(), self.in_use.get().saturating_add(count).min(self.entries));
+        (first..end).for_each(|number| self.give(number));
+        self.in_use.set(end);
     }
 
     /// Makes the pool known to a ring.

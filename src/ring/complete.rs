@@ -120,8 +120,10 @@ impl Ring {
                 }
                 Some(Completion::Eof { socket })
             }
-            // No buffer was free: those on their way to the caller come back before the next enter.
             libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {
+                if -result == libc::ENOBUFS {
+                    self.pool.count_shortage();
+                }
                 match before {
                     Receive::Stopping => return Some(Completion::Stopped { socket }),
                     Receive::Single => self.arm_single(socket),

@@ -210,6 +210,22 @@ fn exhausted_buffers_are_rearmed_and_lose_nothing() {
 }
 
 #[test]
+fn kernel_has_few_buffers_until_it_runs_out_of_them_often() {
+    let (mut ring, _wake) = sized_ring(128, 16);
+    assert_eq!(ring.pool.free(), 32);
+    let (near, mut far) = UnixStream::pair().expect("socketpair");
+    let sent = pattern(130_000); // 254 times 32 buffers: one shortage each.
+    far.write_all(&sent).expect("write");
+    let socket = ring.adopt(near.into());
+    ring.receive(socket);
+    assert_eq!(receive_exactly(&mut ring, sent.len()), sent);
+    assert_eq!(ring.pool.free(), 32);
+    far.write_all(&sent).expect("write");
+    assert_eq!(receive_exactly(&mut ring, sent.len()), sent);
+    assert_eq!(ring.pool.free(), 64);
+}
+
+#[test]
 fn buffers_that_are_held_come_back_when_dropped() {
     let (mut ring, _wake) = sized_ring(1, 16);
     let (near, mut far) = UnixStream::pair().expect("socketpair");
