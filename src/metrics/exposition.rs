@@ -260,6 +260,7 @@ const SHARD_COUNTERS: [ShardCounter; 21] = [
     ("streams_handed_over", "Streams handed to another shard", |c| c.handed_over),
     ("streams_adopted", "Streams that came from another shard", |c| c.adopted),
     ("messages_posted", "Messages put into other shards' mailboxes", |c| c.posted),
+    ("stanzas_posted", "Stanzas put into other shards' mailboxes", |c| c.stanzas_posted),
     ("mailbox_full", "Times that another shard's mailbox was full", |c| c.mailbox_full),
     ("events_lost", "Events that came while too many were unread", |c| c.events_lost),
     ("accept_failures", "Times that a listener ran out of descriptors or memory", |c| c.accept_failures),
@@ -307,6 +308,7 @@ mod tests {
         observations.transit[1].record(3_000_000).unwrap();
         observations.traffic[0].bytes_in = 7;
         observations.counters.handshakes = 2;
+        observations.counters.stanzas_posted = 9;
         let live = Account { accepted: 3, handed_over: 2, queued: 1, ..Account::default() };
         for shard in 0..2 {
             board.publish(shard, Snapshot::take(&tally, &observations, [live].into_iter(), 5));
@@ -323,6 +325,7 @@ mod tests {
             "ringgate_stanzas_open{state=\"handed_over\"} 4",
             "ringgate_traffic_bytes_total{face=\"inbound\",direction=\"received\"} 14",
             "ringgate_handshakes_total{shard=\"1\"} 2",
+            "ringgate_stanzas_posted_total{shard=\"1\"} 9",
             "ringgate_log_lines_dropped_total 0",
             "ringgate_connections{shard=\"0\"} 5",
             "ringgate_transit_seconds_count{face=\"outbound\"} 4",

@@ -135,6 +135,17 @@ impl Mailboxes {
     }
 }
 
+/// What [`Outbound::deliver`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Delivered {
+    /// Messages that went.
+    pub(super) messages: u64,
+    /// Stanzas in them.
+    pub(super) stanzas: u64,
+    /// Mailboxes that were full.
+    pub(super) full: u64,
+}
+
 /// Messages that did not fit into a mailbox yet, by target, in order.
 pub(super) struct Outbound {
     queues: Vec<VecDeque<Message>>,
@@ -169,22 +180,26 @@ impl Outbound {
         self.envelope_bytes
     }
 
-    /// Puts what fits into the mailboxes: how many messages went, and how many mailboxes were full.
-    pub(super) fn deliver(&mut self, mailboxes: &Mailboxes) -> (u64, u64) {
-        let (mut posted, mut full) = (0, 0);
+    /// Puts what fits into the mailboxes.
+    pub(super) fn deliver(&mut self, mailboxes: &Mailboxes) -> Delivered {
+        let mut delivered = Delivered::default();
         for (shard, queue) in self.queues.iter_mut().enumerate() {
             while let Some(message) = queue.pop_front() {
-                let bytes = if let Message::Envelope(envelope) = &message { envelope.bytes.len() } else { 0 };
+                let (bytes, stanzas) = match &message {
+                    Message::Envelope(envelope) => (envelope.bytes.len(), envelope.stanzas.len()),
+                    _ => (0, 0),
+                };
                 if let Err(message) = mailboxes.post(ShardId(shard as u16), message) {
                     queue.push_front(message);
-                    full += 1;
+                    delivered.full += 1;
                     break;
                 }
                 self.envelope_bytes -= bytes;
-                posted += 1;
+                delivered.messages += 1;
+                delivered.stanzas += stanzas as u64;
             }
         }
-        (posted, full)
+        delivered
     }
 }
 
@@ -201,10 +216,18 @@ impl fmt::Debug for Message {
 
 #[cfg(test)]
 mod tests {
+    use ringgate_proto::address::{Domain, DomainPair};
+    use ringgate_proto::gate::Posted;
+
     use super::*;
 
+    /// One with a stanza.
     fn envelope(bytes: &[u8]) -> Message {
-        Message::Envelope(Envelope { bytes: bytes.to_vec(), stanzas: Vec::new() })
+        let domain = |name| Domain::parse(name).expect("a domain");
+        let pair = DomainPair { from: domain("a.example"), to: domain("b.example") };
+        let length = bytes.len() as u32;
+        let stanza = Posted { pair, length, received_at: Timestamp::from_nanos(0), generated: false };
+        Message::Envelope(Envelope { bytes: bytes.to_vec(), stanzas: vec![stanza] })
     }
 
     #[test]
@@ -217,12 +240,12 @@ mod tests {
         let mut outbound = Outbound::new(2);
         outbound.push(to, envelope(b"<a/>"));
         outbound.push(to, envelope(b"<b/>"));
-        assert_eq!(outbound.deliver(&mailboxes), (0, 1));
+        assert_eq!(outbound.deliver(&mailboxes), Delivered { full: 1, ..Delivered::default() });
         outbound.push(to, envelope(b"<c/>"));
         assert_eq!(outbound.envelope_bytes(), 12);
         let mailbox = mailboxes.get(to).expect("shard 1");
         while mailbox.pop().is_some() {}
-        assert_eq!(outbound.deliver(&mailboxes), (1, 0));
+        assert_eq!(outbound.deliver(&mailboxes), Delivered { messages: 1, stanzas: 3, full: 0 });
         assert!(outbound.is_empty());
         assert_eq!(outbound.envelope_bytes(), 0);
         let Some(Message::Envelope(envelope)) = mailbox.pop() else { panic!("no envelope") };

@@ -68,6 +68,8 @@ pub struct Counters {
     pub adopted: u64,
     /// Messages put into other shards' mailboxes.
     pub posted: u64,
+    /// Stanzas in them.
+    pub stanzas_posted: u64,
     /// Times that another shard's mailbox was full.
     pub mailbox_full: u64,
     /// Listeners that ran out of descriptors or memory.

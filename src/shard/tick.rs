@@ -9,7 +9,7 @@ use ringgate_proto::gate::{Breakage, Input, ShardId};
 use ringgate_proto::time::Timestamp;
 
 use super::Shard;
-use super::mailbox::{Mailbox, Message};
+use super::mailbox::{Delivered, Mailbox, Message};
 use crate::clock;
 use crate::ring::{Completion, SocketId, Wait};
 
@@ -161,9 +161,11 @@ impl Shard {
         if self.outbound.is_empty() {
             return;
         }
-        let (posted, full) = self.outbound.deliver(&self.mailboxes);
-        self.observations.counters.posted += posted;
-        self.observations.counters.mailbox_full += full;
+        let Delivered { messages, stanzas, full } = self.outbound.deliver(&self.mailboxes);
+        let counters = &mut self.observations.counters;
+        counters.posted += messages;
+        counters.stanzas_posted += stanzas;
+        counters.mailbox_full += full;
     }
 
     /// What is due by the clock.
