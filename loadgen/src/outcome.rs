@@ -54,6 +54,9 @@ pub struct Outcome {
     pub options: serde_json::Value,
     /// What was measured.
     pub system: SystemRecord,
+    /// What ringgate says of its shards, if it has several.
+    #[serde(default)]
+    pub shards: Option<Shards>,
     /// On what.
     pub environment: Environment,
     /// Lengths of the phases as they were, seconds.
@@ -84,6 +87,17 @@ pub struct SystemRecord {
     pub name: String,
     /// As it says itself.
     pub version: String,
+}
+
+/// What passed between the shards of ringgate in the whole run, as its own metrics say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shards {
+    /// How many there are.
+    pub count: u64,
+    /// Streams that were handed to the shard that owns their remote domain.
+    pub streams_moved: u64,
+    /// Stanzas that were received on one shard and sent on another.
+    pub stanzas_crossed: u64,
 }
 
 /// Where a run took place.

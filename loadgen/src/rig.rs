@@ -110,9 +110,12 @@ impl Rig {
         let measured = play(&stage, &watched, progress, stop);
         // A system that is gone says more than what the engine noticed of it.
         watched.under.check()?;
+        let shards = watched.under.shards()?;
         let mut measured = measured?;
         measured.intervals = merge([measured.intervals, hiccup.finish(measured.phases)]);
-        Ok(record(plan, command, &watched, measured))
+        let mut record = record(plan, command, &watched, measured);
+        record.outcome.shards = shards;
+        Ok(record)
     }
 
     /// The stage, and on it the system: started, or as it runs already.
@@ -175,6 +178,7 @@ fn record(plan: &Plan, command: Vec<String>, watched: &Watched, measured: Measur
         seed: plan.seed,
         options: plan.options.clone(),
         system: SystemRecord { name: watched.under.name.clone(), version: watched.under.version.clone() },
+        shards: None,
         environment: Environment::of_this_machine(&watched.cores.system, &watched.cores.engine),
         phases: measured.phases,
         counts: measured.counts,

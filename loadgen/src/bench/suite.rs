@@ -46,6 +46,24 @@ const PROSODY: Contender = Contender::plain(System::Prosody);
 const EJABBERD: Contender = Contender::plain(System::Ejabberd);
 const DIRECT: Contender = Contender::plain(System::Direct);
 
+const fn ringgate(name: &'static str, options: &'static str) -> Contender {
+    Contender { name, system: System::Ringgate, options }
+}
+
+/// Ten streams, ten thousand.
+const STREAMS: &[Contender] = &[ringgate("ringgate-10", "-d 10"), ringgate("ringgate-10000", "-d 10000")];
+/// The same, and a relay that has two connections for each: 9,000 are what 20,000 descriptors of a process allow.
+const STREAMS_IN: &[Contender] = &[
+    STREAMS[0],
+    STREAMS[1],
+    Contender { name: "haproxy-10", system: System::Haproxy, options: "-d 10" },
+    Contender { name: "haproxy-9000", system: System::Haproxy, options: "-d 9000" },
+];
+/// One stream from a backend and one to the remote domain for each: again as many as the descriptors allow.
+const STREAMS_OUT: &[Contender] = &[STREAMS[0], ringgate("ringgate-9000", "-d 9000")];
+/// They share the cores of the system.
+const SHARDS: &[Contender] = &[ringgate("one-shard", "--shards 1"), ringgate("two-shards", "--shards 2")];
+
 /// TLS on both sides: what HAProxy does at its best.
 const TLS_TO_TLS: &[Contender] = &[RINGGATE, HAPROXY, DIRECT];
 /// TLS outside, clear inside, stanzas from remote domains: what everyone can do.
@@ -131,6 +149,36 @@ const SUITE: &[Case] = &[
         "350 presence changes a second to 100 contacts in 50 remote domains, TLS on both sides",
         "fanout -k 100 -d 50 --inside-tls --rate 350 --warm-up 2s --duration 10s",
         TLS_TO_TLS,
+    ),
+    given(
+        "streams",
+        "20,000 messages a second from 10 and from 10,000 remote domains, each on a stream of its own, TLS on both sides",
+        "message --direction in --inside-tls --rate 20000 --connect-timeout 180s --warm-up 2s --duration 6s",
+        STREAMS_IN,
+    ),
+    given(
+        "streams-quiet",
+        "20,000 messages a second, nearly all from ten remote domains, beside them none and 9,990 others, TLS on both sides",
+        "message --direction in --inside-tls --zipf 3 --rate 20000 --connect-timeout 180s --warm-up 2s --duration 6s",
+        STREAMS,
+    ),
+    given(
+        "streams-out",
+        "20,000 messages a second to 10 and to 9,000 remote domains, TLS on both sides",
+        "message --inside-tls --rate 20000 --connect-timeout 180s --warm-up 2s --duration 6s",
+        STREAMS_OUT,
+    ),
+    given(
+        "shards",
+        "20,000 messages a second, to and from 50 remote domains, one shard and two on the same cores, TLS on both sides",
+        "message -d 50 --direction both --inside-tls --rate 20000 --warm-up 1s --duration 6s",
+        SHARDS,
+    ),
+    given(
+        "shards-saturated",
+        "messages, one at a time on each of 100 streams to and from 50 remote domains, one shard and two, TLS on both sides",
+        "message -d 50 --direction both --inside-tls --window 1 --warm-up 1s --duration 4s",
+        SHARDS,
     ),
     given(
         "handshakes",

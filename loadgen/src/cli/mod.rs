@@ -117,6 +117,8 @@ enum Usage {
     NoRate,
     #[error("--attach is for one ringgate that runs already; it goes with no other --system and no --ringgate")]
     AttachedToOthers,
+    #[error("the shards of a ringgate that runs already are as its configuration says; --attach goes with no --shards")]
+    ShardsOfAttached,
     #[error("--pid says which process --attach is about")]
     PidWithoutAttach,
     #[error("{0}")]

@@ -3,7 +3,8 @@
 /// What a bench or a search is asked for, but none of its runs, or not so; each has a value.
 const OF_SEVERAL: [&str; 7] = ["--system", "--out", "--rounds", "--only", "--least", "--most", "--resolution"];
 /// Other options with a value that may stand in front of `bench` or `bisect`.
-const IN_FRONT: [&str; 6] = ["--system-cores", "--engine-cores", "--ringgate", "--attach", "--attach-wait", "--pid"];
+const IN_FRONT: [&str; 7] =
+    ["--system-cores", "--engine-cores", "--shards", "--ringgate", "--attach", "--attach-wait", "--pid"];
 
 /// The arguments of one run, but for its system: those of the bench or search without what is about several runs, after the
 /// scenario and options in `line` (none: the arguments name the scenario), with these options instead of the ones that are there.

@@ -31,6 +31,9 @@ pub(super) struct Options {
     /// Cores of the engine
     #[arg(long, global = true, value_name = "N,N", value_delimiter = ',')]
     pub(super) engine_cores: Vec<usize>,
+    /// Shards of ringgate, which share the system's cores; by default one per core
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    pub(super) shards: Option<u16>,
     /// Another build of ringgate than the one that is part of loadgen
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) ringgate: Option<PathBuf>,
@@ -70,7 +73,7 @@ impl Options {
             if self.install { need.install().map(drop)? } else { need.find().map(drop)? }
         }
         let cores = Cores::choose(&self.system_cores, &self.engine_cores)?;
-        let programs = Programs { own: None, ringgate: self.ringgate.clone() };
+        let programs = Programs { own: None, ringgate: self.ringgate.clone(), shards: self.shards };
         let attach = self.attach(systems)?;
         Ok(Rig { cores, programs, keep: self.keep, attach })
     }
@@ -80,6 +83,7 @@ impl Options {
             None if self.pid.is_some() => Err(Usage::PidWithoutAttach),
             None => Ok(None),
             Some(_) if systems != [System::Ringgate] || self.ringgate.is_some() => Err(Usage::AttachedToOthers),
+            Some(_) if self.shards.is_some() => Err(Usage::ShardsOfAttached),
             Some(_) if self.attach_wait > PATIENCE => Err(Usage::Bounds("--attach-wait must be at most 24h")),
             Some(directory) => {
                 Ok(Some(Attach { directory: directory.clone(), patience: self.attach_wait, pid: self.pid }))

@@ -61,6 +61,7 @@ fn outcome(seed: u64, seconds: u32, slowness: f64) -> Outcome {
     let departures = DEPARTURES as u64 * u64::from(seconds);
     let scheduled = departures * RECIPIENTS;
     Outcome {
+        shards: None,
         schema: SCHEMA,
         generator: "loadgen 0.1.0 (ae3c63a)".to_owned(),
         command: ["loadgen", "fanout", "--rate", "1000", "--contacts", "40", "--seed"]

@@ -27,11 +27,13 @@ pub enum Quantity {
     CpuPerHandshake,
     /// From when vanished domains may return until the last of their streams is back, seconds.
     BackAfter,
+    /// Stanzas that were received on one shard of ringgate and sent on another, in the whole run.
+    StanzasCrossed,
 }
 
 impl Quantity {
     /// In the order of tables.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::CpuPerStanza,
         Self::StanzasPerCoreSecond,
         Self::StanzasPerSecond,
@@ -42,6 +44,7 @@ impl Quantity {
         Self::HandshakesPerSecond,
         Self::CpuPerHandshake,
         Self::BackAfter,
+        Self::StanzasCrossed,
     ];
 
     /// As tables name it.
@@ -57,6 +60,7 @@ impl Quantity {
             Self::HandshakesPerSecond => "handshakes/s",
             Self::CpuPerHandshake => "CPU per handshake",
             Self::BackAfter => "all streams back after",
+            Self::StanzasCrossed => "stanzas that crossed shards",
         }
     }
 
@@ -67,6 +71,7 @@ impl Quantity {
             Self::P50 | Self::P99 | Self::P999 => Unit::Seconds,
             Self::BytesPerStream => Unit::Bytes,
             Self::StanzasPerCoreSecond | Self::StanzasPerSecond | Self::HandshakesPerSecond => Unit::Number,
+            Self::StanzasCrossed => Unit::Number,
         }
     }
 
@@ -97,6 +102,7 @@ impl Quantity {
             Self::HandshakesPerSecond => run.handshakes_per_second(),
             Self::CpuPerHandshake => run.seconds_per_handshake(),
             Self::BackAfter => run.outcome.streams.back_after,
+            Self::StanzasCrossed => run.outcome.shards.map(|shards| shards.stanzas_crossed as f64),
         }
     }
 }
@@ -111,12 +117,13 @@ mod tests {
         let record = made_up::fan_out(1, 1, 1.0);
         let figures =
             |run: &Run| Quantity::ALL.map(|quantity| quantity.of(run).map(|value| quantity.unit().show(value)));
-        let [cpu, per_core, rate, p50, p99, p999, memory, handshakes, of_handshake, back] = figures(&Run::of(&record));
+        let [cpu, per_core, rate, p50, p99, p999, memory, handshakes, of_handshake, back, crossed] =
+            figures(&Run::of(&record));
         let shown = [cpu, per_core, rate].map(Option::unwrap_or_default);
         assert_eq!(shown, ["8.00 µs", "125,000", "40,000"]);
         // 1,000 fan-outs: enough for a median only.
         // Memory under load is not that of an idle stream.
-        assert_eq!([memory, handshakes, of_handshake, back], [const { None }; 4]);
+        assert_eq!([memory, handshakes, of_handshake, back, crossed], [const { None }; 5]);
         assert_eq!((p50.is_some(), p99, p999), (true, None, None));
     }
 

@@ -8,7 +8,7 @@ use super::units;
 use crate::measure::Series;
 use crate::measure::figure::{Figure, SHOWN, maximum, percentile};
 use crate::measure::validity;
-use crate::outcome::{Counts, Outcome, Record, Sessions, Streams, Trend, Verdict};
+use crate::outcome::{Counts, Outcome, Record, Sessions, Shards, Streams, Trend, Verdict};
 
 /// Rows of the plot, without its axis.
 const PLOT_ROWS: usize = 10;
@@ -81,6 +81,7 @@ fn counts(run: &Run, paint: Paint) -> String {
     let streams = &outcome.streams;
     text += &row("streams", &of_streams(run, paint));
     text += &sessions(streams);
+    text += &shards(outcome);
     let trends = trends(run).into_iter();
     trends.for_each(|(what, slope)| text += &row(what, &slope));
     text
@@ -103,6 +104,13 @@ fn slope(trend: &Trend, show: fn(f64) -> String) -> String {
     let Trend { per_hour, least, most } = *trend;
     let zero = if trend.has_zero() { "0 lies inside" } else { "0 lies outside" };
     format!("{}, 95 %: {} to {}; {zero}", show(per_hour), show(least), show(most))
+}
+
+/// What passed between the shards of ringgate; nothing if it has one.
+fn shards(outcome: &Outcome) -> String {
+    let Some(Shards { count, streams_moved, stanzas_crossed }) = outcome.shards else { return String::new() };
+    let [count, moved, crossed] = [count, streams_moved, stanzas_crossed].map(units::count);
+    row("shards", &format!("{count}; {crossed} stanzas crossed, {moved} streams moved"))
 }
 
 /// How many were open, were opened meanwhile, failed, or were lost.
@@ -425,5 +433,14 @@ mod tests {
         let text = summary(&record, 100, false);
         assert!(!text.contains("p99") && !text.contains("stanzas "), "{text}");
         assert!(text.contains("220 open in 412 ms, 26.4 kB of memory per domain stream"), "{text}");
+    }
+
+    #[test]
+    fn several_shards_have_a_line() {
+        let mut record = made_up::fan_out(5, 1, 1.0);
+        assert!(!summary(&record, 100, false).contains("shards"));
+        record.outcome.shards = Some(Shards { count: 2, streams_moved: 31, stanzas_crossed: 0 });
+        let text = summary(&record, 100, false);
+        assert!(text.contains("  shards     2; 0 stanzas crossed, 31 streams moved\n"), "{text}");
     }
 }

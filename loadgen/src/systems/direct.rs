@@ -5,5 +5,12 @@ use super::{Attachment, System, Under};
 /// There is nothing to start.
 pub(super) fn start() -> Under {
     let name = System::Direct.name().to_owned();
-    Under { name, version: "none".to_owned(), attachment: Attachment::Direct, processes: Vec::new(), attached: None }
+    Under {
+        name,
+        version: "none".to_owned(),
+        attachment: Attachment::Direct,
+        processes: Vec::new(),
+        attached: None,
+        metrics: None,
+    }
 }

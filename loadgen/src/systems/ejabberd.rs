@@ -50,6 +50,7 @@ pub(super) fn start(setting: &Setting<'_>, folder: &Folder) -> anyhow::Result<Un
         attachment: Attachment::Server { public, public_direct_tls: Some(public_direct_tls), component, secret },
         processes: vec![launch.start(folder)?],
         attached: None,
+        metrics: None,
     })
 }
 

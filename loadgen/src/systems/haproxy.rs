@@ -33,7 +33,14 @@ pub(super) fn start(setting: &Setting<'_>, folder: &Folder) -> anyhow::Result<Un
     let launch = Launch::new(name, &program, setting.cores).args(["-db", "-f"]).args([file]).listens([entry]);
     let exit_tls = if setting.transport.inside_tls { RelayTls::Direct } else { RelayTls::None };
     let attachment = Attachment::Relay { entry, entry_tls: RelayTls::Direct, exit_tls };
-    Ok(Under { name: name.to_owned(), version, attachment, processes: vec![launch.start(folder)?], attached: None })
+    Ok(Under {
+        name: name.to_owned(),
+        version,
+        attachment,
+        processes: vec![launch.start(folder)?],
+        attached: None,
+        metrics: None,
+    })
 }
 
 fn configuration(setting: &Setting<'_>, certificates: &Certificates, entry: SocketAddr) -> anyhow::Result<String> {

@@ -16,6 +16,7 @@ use ringgate_proto::address::Domain;
 
 use crate::engine::SystemWatch;
 use crate::measure::processor;
+use crate::outcome::Shards;
 use crate::plan::Transport;
 use attach::Attached;
 use install::Need;
@@ -34,6 +35,7 @@ pub mod priority;
 pub mod process;
 mod prosody;
 pub mod ringgate;
+mod scrape;
 pub mod scratch;
 mod spawner;
 mod xmpp_proxy;
@@ -171,6 +173,8 @@ pub struct Programs {
     pub own: Option<PathBuf>,
     /// Another build of ringgate than loadgen's own.
     pub ringgate: Option<PathBuf>,
+    /// Shards of ringgate; `None`: one per core.
+    pub shards: Option<u16>,
 }
 
 /// A system under test, ended when dropped.
@@ -185,6 +189,8 @@ pub struct Under {
     processes: Vec<Process>,
     /// What runs already, instead of processes of ours.
     attached: Option<Attached>,
+    /// Where ringgate serves its figures, if anything can pass between its shards.
+    metrics: Option<SocketAddr>,
 }
 
 impl Under {
@@ -206,6 +212,14 @@ impl Under {
     /// The cores that it works on, if it chose them itself.
     pub fn own_cores(&self) -> Option<Vec<usize>> {
         self.attached.as_ref().map(Attached::cores)
+    }
+
+    /// What has passed between its shards so far, if it has several. Takes a second or two.
+    ///
+    /// # Errors
+    /// It does not say.
+    pub fn shards(&self) -> anyhow::Result<Option<Shards>> {
+        self.metrics.map(scrape::shards).transpose().context("ringgate's metrics")
     }
 
     /// Ends it and waits until it is gone, as dropping it does.

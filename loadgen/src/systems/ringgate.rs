@@ -44,33 +44,48 @@ impl Ports {
     }
 }
 
-/// Starts it with one shard per core.
+/// Starts it with one shard per core, unless asked for another number. With several it serves its figures: the one thing that they tell
+/// here is what passes between shards.
 ///
 /// # Errors
 /// It does not start.
 pub(super) fn start(setting: &Setting<'_>, folder: &Folder) -> anyhow::Result<Under> {
     let (program, leading) = program(setting)?;
-    let [public, public_direct_tls, internal] = ports::free()?;
+    let [public, public_direct_tls, internal, metrics] = ports::free()?;
     let ports = Ports { public, public_direct_tls, internal };
-    let file = configure(setting, folder, ports)?;
+    let metrics = (shards(setting) > 1).then_some(metrics);
+    let file = configure(setting, folder, ports, metrics)?;
     let name = System::Ringgate.name();
     let launch = Launch::new(name, &program, setting.cores)
         .args(&leading)
         .args(["run", "--config"])
         .args([file])
-        .listens(ports.all());
+        .listens(ports.all().into_iter().chain(metrics));
     let process = launch.start(folder)?;
     let (attachment, version) = (ports.attachment(), version_of(setting, &program)?);
-    Ok(Under { name: name.to_owned(), version, attachment, processes: vec![process], attached: None })
+    Ok(Under { name: name.to_owned(), version, attachment, processes: vec![process], attached: None, metrics })
 }
 
-/// Writes the configuration and what it names.
+/// Writes the configuration and what it names; with `metrics`, its figures are served there.
 ///
 /// # Errors
 /// The directory cannot be written to.
-pub(super) fn configure(setting: &Setting<'_>, folder: &Folder, ports: Ports) -> anyhow::Result<PathBuf> {
+pub(super) fn configure(
+    setting: &Setting<'_>,
+    folder: &Folder,
+    ports: Ports,
+    metrics: Option<SocketAddr>,
+) -> anyhow::Result<PathBuf> {
     let certificates = setting.write_certificates(folder)?;
-    folder.write("ringgate.toml", &configuration(setting, &certificates, ports)?)
+    let mut text = configuration(setting, &certificates, ports)?;
+    if let Some(at) = metrics {
+        write!(text, "[metrics]\nlisten = \"{at}\"\n")?;
+    }
+    folder.write("ringgate.toml", &text)
+}
+
+fn shards(setting: &Setting<'_>) -> usize {
+    setting.programs.shards.map_or(setting.cores.len(), usize::from)
 }
 
 /// The program and what comes before ringgate's own arguments.
@@ -96,7 +111,7 @@ fn configuration(setting: &Setting<'_>, certificates: &Certificates, ports: Port
     let Ports { public, public_direct_tls, internal } = ports;
     let auth = if setting.transport.dialback { "dialback" } else { "external" };
     let inside_tls = setting.transport.inside_tls;
-    let shards = setting.cores.len();
+    let shards = shards(setting);
     let backend_tls = if inside_tls { "starttls" } else { "none" };
     let internal_certificate = match certificates.certificates.first() {
         Some(certificate) if inside_tls => format!("certificate = {certificate:?}\n"),

@@ -45,5 +45,6 @@ tls_cert = "{pem}"
         attachment: Attachment::Relay { entry, entry_tls, exit_tls: RelayTls::None },
         processes: vec![launch.start(folder)?],
         attached: None,
+        metrics: None,
     })
 }

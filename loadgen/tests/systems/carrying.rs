@@ -50,7 +50,7 @@ fn play(system: System, plan: &Plan) -> anyhow::Result<Measured> {
 
 /// Plays so often on the same stage and system, and gives the last run.
 fn play_on(system: System, plan: &Plan, runs: u32) -> anyhow::Result<Measured> {
-    play_with(system, plan, |stage, under| {
+    play_with(system, plan, None, |stage, under| {
         for _ in 1..runs {
             run(stage, under)?;
         }
@@ -62,12 +62,13 @@ fn run(stage: &Stage, under: &Under) -> anyhow::Result<Measured> {
     stage.run(under.attachment.clone(), under, &Live::default(), &AtomicBool::new(false))
 }
 
-/// Sets the stage, starts the system, and plays.
-fn play_with(
+/// Sets the stage, starts the system, if ringgate with so many shards, and plays.
+fn play_with<T>(
     system: System,
     plan: &Plan,
-    play: impl FnOnce(&Stage, &Under) -> anyhow::Result<Measured>,
-) -> anyhow::Result<Measured> {
+    shards: Option<u16>,
+    play: impl FnOnce(&Stage, &Under) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let stage = Stage::set(plan, &[0], Ground::new(system)?)?;
     let scratch = Scratch::new(false)?;
     let setting = Setting {
@@ -78,7 +79,7 @@ fn play_with(
         transport: plan.transport,
         cores: &[0],
         scratch: &scratch,
-        programs: &Programs { own: Some(env!("CARGO_BIN_EXE_loadgen").into()), ringgate: None },
+        programs: &Programs { own: Some(env!("CARGO_BIN_EXE_loadgen").into()), ringgate: None, shards },
     };
     let under = systems::start(system, &setting)?;
     let before = under.processor();
@@ -192,7 +193,7 @@ fn visited(transport: Transport) -> Plan {
 #[test]
 fn ringgate_loses_nothing_and_keeps_no_descriptor_of_streams_that_come_and_go() {
     for transport in [EXTERNAL, Transport { dialback: true, inside_tls: true, ..EXTERNAL }] {
-        let measured = play_with(System::Ringgate, &visited(transport), |stage, under| {
+        let measured = play_with(System::Ringgate, &visited(transport), None, |stage, under| {
             // The least of a second: streams of the run are ended in it.
             let held = || (0..20).map(|_| (std::thread::sleep(50 * MS), under.descriptors()).1).min();
             run(stage, under)?;
@@ -209,6 +210,20 @@ fn ringgate_loses_nothing_and_keeps_no_descriptor_of_streams_that_come_and_go() 
         let growth = growth.expect("it was looked at");
         assert!(growth.held.iter().all(|look| look.resident_bytes > 1 << 20 && look.descriptors > 20), "{growth:?}");
     }
+}
+
+#[test]
+fn stanzas_of_domain_pairs_stay_on_one_of_two_shards() {
+    let shards = |count| {
+        play_with(System::Ringgate, &plan(EXTERNAL), Some(count), |stage, under| {
+            let counts = run(stage, under)?.counts;
+            assert_eq!((counts.arrived, counts.missing), (counts.scheduled, 0), "{counts:?}");
+            under.shards()
+        })
+    };
+    let two = shards(2).unwrap().expect("two shards");
+    assert_eq!((two.count, two.stanzas_crossed), (2, 0), "{two:?}");
+    assert!(shards(1).unwrap().is_none(), "nothing can cross");
 }
 
 /// A second run on the same system, which may remember the sessions of the first, in both directions.

@@ -34,7 +34,7 @@ impl Stage {
             backend: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(),
             authority: Authority::new().unwrap(),
             scratch: Scratch::new(false).unwrap(),
-            programs: Programs { own: Some(env!("CARGO_BIN_EXE_loadgen").into()), ringgate: None },
+            programs: Programs { own: Some(env!("CARGO_BIN_EXE_loadgen").into()), ..Programs::default() },
         }
     }
 

@@ -115,6 +115,7 @@ impl Attach {
             attachment: site.layout.ports.attachment(),
             processes: Vec::new(),
             attached: Some(attached),
+            metrics: None,
         })
     }
 }
@@ -210,7 +211,7 @@ fn make(
         scratch,
         programs: &Programs::default(),
     };
-    ringgate::configure(&setting, &folder, ports)?;
+    ringgate::configure(&setting, &folder, ports, None)?;
     folder.write("root-key.pem", &authority.key_pem())?;
     let Transport { direct_tls, dialback, inside_tls, .. } = plan.transport;
     let layout = Layout { schema: SCHEMA, locals: plan.locals, direct_tls, dialback, inside_tls, dns, places, ports };
