@@ -242,7 +242,7 @@ fn encode_log(out: &mut Families<'_, '_>) -> Result<(), Error> {
 
 type ShardCounter = (&'static str, &'static str, fn(&Counters) -> u64);
 
-const SHARD_COUNTERS: [ShardCounter; 21] = [
+const SHARD_COUNTERS: [ShardCounter; 22] = [
     ("ticks", "Turns of a shard that had something to do", |c| c.ticks),
     ("sleeps", "Times that a shard's executor had nothing to run", |c| c.sleeps),
     ("enters", "Calls of the kernel for a shard's data ring", |c| c.enters),
