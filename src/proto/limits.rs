@@ -30,7 +30,8 @@ pub const SASL_FAILURES: u8 = 5;
 /// Requests for features that were never offered (compression, acknowledgements) that one stream gets an answer to;
 /// more is `policy-violation`.
 pub const REFUSALS_PER_STREAM: u8 = 16;
-/// Dialback verifications that one stream may have open; more get `resource-constraint`.
+/// Dialback verifications that one stream may have open; more get `resource-constraint`. And those that are open on one stream of ours to an
+/// authoritative server; more wait for answers to the others, no longer than [`DIALBACK`] after their request.
 pub const VERIFICATIONS_PER_STREAM: usize = 64;
 /// Dialback verifications that a shard may have open; more get `resource-constraint`.
 pub const VERIFICATIONS_PER_SHARD: usize = 4_096;

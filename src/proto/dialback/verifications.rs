@@ -90,7 +90,17 @@ impl<O> Verifications<O> {
         self.open.is_empty()
     }
 
-    /// Gives up all open questions (stream lost, time over): their origins and pairs.
+    /// Where the results came from that the open questions are about.
+    pub fn origins(&self) -> impl Iterator<Item = &O> {
+        self.open.iter().map(|open| &open.origin)
+    }
+
+    /// Gives up the open questions whose time is over: their origins and pairs.
+    pub fn give_up(&mut self, is_over: impl Fn(&O) -> bool) -> Vec<(O, DomainPair)> {
+        self.open.extract_if(.., |open| is_over(&open.origin)).map(|open| (open.origin, open.pair)).collect()
+    }
+
+    /// Gives up all open questions (stream lost): their origins and pairs.
     pub fn drain(&mut self) -> Vec<(O, DomainPair)> {
         self.open.drain(..).map(|open| (open.origin, open.pair)).collect()
     }

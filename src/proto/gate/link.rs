@@ -131,6 +131,8 @@ pub(crate) struct Origin {
     pub(crate) epoch: u32,
     /// Whose place it takes, also when the stream is gone; `None` for backends.
     pub(crate) site: Option<Site>,
+    /// When it came.
+    pub(crate) since: Timestamp,
 }
 
 /// A verification that waits for its link.
@@ -140,7 +142,6 @@ pub(crate) struct PendingVerification {
     pub(crate) pair: DomainPair,
     pub(crate) id: String,
     pub(crate) key: String,
-    pub(crate) since: Timestamp,
 }
 
 /// One link.
@@ -156,7 +157,8 @@ pub(crate) struct Link {
     pub(crate) asked: VecDeque<(Timestamp, PairIndex)>,
     pub(crate) requests: Requests,
     pub(crate) verifications: Verifications<Origin>,
-    pub(crate) pending: Vec<PendingVerification>,
+    /// Verifications that are not asked for yet, oldest first.
+    pub(crate) pending: VecDeque<PendingVerification>,
     /// The peer refused SASL EXTERNAL on the last stream: the next one goes by dialback where that is allowed, since some
     /// peers close the stream instead of going on.
     pub(crate) external_failed: bool,
@@ -166,8 +168,6 @@ pub(crate) struct Link {
     pub(crate) failure: Failure,
     /// Last time that it was of use.
     pub(crate) used_at: Timestamp,
-    /// All open verifications must be answered by then.
-    pub(crate) verify_by: Option<Timestamp>,
     /// A timer is set for then.
     pub(crate) watched_at: Option<Timestamp>,
 }
@@ -182,12 +182,11 @@ impl Link {
             asked: VecDeque::new(),
             requests: Requests::default(),
             verifications: Verifications::default(),
-            pending: Vec::new(),
+            pending: VecDeque::new(),
             external_failed: false,
             failures: 0,
             failure: Failure::timeout("connect-failed"),
             used_at: now,
-            verify_by: None,
             watched_at: None,
         }
     }

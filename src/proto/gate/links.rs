@@ -177,7 +177,7 @@ impl Gate {
             return Some((pair.from.clone(), pair.to.clone()));
         }
         // Only verifications: in the name of the first target, towards the sender that is to be verified.
-        let pending = link.pending.first()?;
+        let pending = link.pending.front()?;
         debug_assert_eq!(self.realm.backend(&pending.pair.from), Some(backend));
         Some((pending.pair.to.clone(), pending.pair.from.clone()))
     }
@@ -295,11 +295,10 @@ impl Gate {
             entry.wanted.pop_front();
         }
         let mut refused = Vec::new();
-        for pending in entry.pending.drain(..) {
+        while let Some(pending) = entry.pending.pop_front_if(|_| !entry.verifications.is_full()) {
             let out = &mut conn.outbox.bytes;
             let back = entry.verifications.ask(&pending.pair, &pending.id, &pending.key, pending.origin, out);
             refused.extend(back.map(|origin| (origin, pending.pair)));
-            entry.verify_by.get_or_insert(now + limits::DIALBACK);
             entry.used_at = now;
         }
         self.mark_dirty(id);
@@ -372,7 +371,6 @@ impl Gate {
         let Some(entry) = self.links.get_mut(link) else { return };
         let young = now.since(entry.used_at) < limits::BACKOFF_FIRST && entry.failures > 0;
         entry.requests = Default::default();
-        entry.verify_by = None;
         entry.state = LinkState::Idle;
         let lost = entry.verifications.drain();
         let mut is_wanted = !entry.pending.is_empty();
@@ -415,7 +413,6 @@ impl Gate {
         let pairs = entry.pairs.clone();
         let pending = core::mem::take(&mut entry.pending);
         let lost = entry.verifications.drain();
-        entry.verify_by = None;
         let error = failure.as_dialback();
         let lost = lost.into_iter().chain(pending.into_iter().map(|pending| (pending.origin, pending.pair)));
         for (origin, pair) in lost.collect::<Vec<_>>() {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Gate;
-use super::link::{Failure, LinkState, Target};
+use super::link::{Failure, LinkState, Origin, Target};
 use super::timers::Watch;
 use crate::dialback::{DialbackError, Outcome};
 use crate::event::ConnId;
@@ -17,17 +17,17 @@ impl Gate {
     /// Sets the timer for the link's earliest deadline.
     pub(super) fn watch_link(&mut self, link: usize) {
         let Some(entry) = self.links.get(link) else { return };
-        let mut next: Option<Timestamp> = entry.verify_by;
-        let oldest = entry.pending.first().map(|pending| pending.since + limits::DIALBACK);
+        let asked = entry.verifications.origins().map(|origin| origin.since).min();
+        let oldest = asked.into_iter().chain(entry.pending.front().map(|pending| pending.origin.since)).min();
+        let mut next: Option<Timestamp> = oldest.map(|oldest| oldest + limits::DIALBACK);
         let mut earlier = |when: Timestamp| next = Some(next.map_or(when, |next| next.min(when)));
-        oldest.into_iter().for_each(&mut earlier);
         match &entry.state {
             LinkState::Idle => {}
             LinkState::Making(making) => {
                 making.wait_until.into_iter().for_each(&mut earlier);
                 making.attempts.iter().for_each(|attempt| earlier(attempt.give_up_at));
             }
-            // While an answer is awaited, `verify_by` is the deadline; an idle time in the past would be due for ever.
+            // While an answer is awaited, its request has a deadline; an idle time in the past would be due for ever.
             LinkState::Ready(_) if matches!(entry.target, Target::Verification(_)) && entry.is_unused() => {
                 earlier(entry.used_at + limits::VERIFICATION_IDLE);
             }
@@ -113,18 +113,17 @@ impl Gate {
 
     fn check_verifications(&mut self, link: usize, now: Timestamp) {
         let Some(entry) = self.links.get_mut(link) else { return };
-        if entry.verify_by.is_some_and(|by| by <= now) {
-            entry.verify_by = None;
-            let error = DialbackError::RemoteServerTimeout;
-            for (origin, pair) in entry.verifications.drain() {
-                self.verification_failed(origin, &pair, error, now);
-            }
-        }
-        let Some(entry) = self.links.get_mut(link) else { return };
+        let is_late = |origin: &Origin| origin.since + limits::DIALBACK <= now;
+        let mut late = entry.verifications.give_up(is_late);
         // The search may go on for much longer than whoever asked may hold a place.
-        let late = entry.pending.iter().take_while(|pending| pending.since + limits::DIALBACK <= now).count();
-        for pending in entry.pending.drain(..late).collect::<Vec<_>>() {
-            self.verification_failed(pending.origin, &pending.pair, DialbackError::RemoteServerTimeout, now);
+        let count = entry.pending.iter().take_while(|pending| is_late(&pending.origin)).count();
+        late.extend(entry.pending.drain(..count).map(|pending| (pending.origin, pending.pair)));
+        let has_room = !late.is_empty() && !entry.pending.is_empty();
+        for (origin, pair) in late {
+            self.verification_failed(origin, &pair, DialbackError::RemoteServerTimeout, now);
+        }
+        if has_room {
+            self.authorise(link, now);
         }
         let Some(entry) = self.links.get(link) else { return };
         let is_idle = entry.is_unused() && entry.used_at + limits::VERIFICATION_IDLE <= now;

@@ -61,7 +61,7 @@ impl Gate {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Machine::Receiving(machine) = &conn.machine else { return };
         let stream_id = String::from(machine.id());
-        let origin = Origin { conn: id, epoch: conn.epoch, site: site_of(conn) };
+        let origin = Origin { conn: id, epoch: conn.epoch, site: site_of(conn), since: now };
         let target = match (conn.face, self.realm.backend(&pair.from)) {
             (Face::FromBackend, Some(backend)) => Target::Backend(backend),
             _ => Target::Verification(pair.reversed()),
@@ -77,7 +77,7 @@ impl Gate {
             let error = entry.failure.as_dialback();
             return self.verification_failed(origin, &pair, error, now);
         }
-        entry.pending.push(PendingVerification { origin, pair, id: stream_id, key, since: now });
+        entry.pending.push_back(PendingVerification { origin, pair, id: stream_id, key });
         self.want(link, now);
     }
 
@@ -138,9 +138,6 @@ impl Gate {
         };
         entry.used_at = now;
         entry.failures = 0;
-        if entry.verifications.is_empty() {
-            entry.verify_by = None;
-        }
         match verdict {
             Ok(witness) => self.verification_succeeded(origin, witness, now),
             // The frame goes from the authoritative server to us: the sender to be believed is its `from`.
@@ -148,6 +145,10 @@ impl Gate {
             Err(Outcome::Error(_)) => {
                 self.verification_failed(origin, &frame.pair, DialbackError::RemoteServerNotFound, now);
             }
+        }
+        // There is room for another question.
+        if self.links.get(link).is_some_and(|entry| !entry.pending.is_empty()) {
+            self.authorise(link, now);
         }
         self.watch_link(link);
     }

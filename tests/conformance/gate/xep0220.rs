@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ringgate_proto::event::ConnId;
 use ringgate_proto::limits;
 use ringgate_proto::policy::{Policy, Rule};
 use ringgate_proto::proof::Method;
@@ -14,7 +15,7 @@ const REQUEST: &str = "<db:result from='remote.example' to='local.example'>some-
 
 /// The peer hears exactly this dialback error about its request, and its stream goes on.
 #[track_caller]
-fn hears_dialback_error(town: &mut Town, peer: ringgate_proto::event::ConnId, condition: &str) {
+fn hears_dialback_error(town: &mut Town, peer: ConnId, condition: &str) {
     let heard = town.hears(peer);
     assert!(heard.contains("type='error'"), "{heard}");
     assert!(heard.contains(&format!("<{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>")), "{heard}");
@@ -269,4 +270,70 @@ fn repeated_request_does_not_hold_a_verification_for_ever() {
         town.says(peer, &REQUEST.replace("remote.example", &format!("n{number}.example")));
     }
     assert_eq!(town.hears(peer), "");
+}
+
+/// The backend opens so many streams, each to another domain, and asks to be believed on each.
+fn backend_asks_for(town: &mut Town, streams: usize) -> Vec<ConnId> {
+    let ask = |number| {
+        let (conn, remote) = (town.backend_connects(), format!("n{number}.example"));
+        town.says(conn, &header(&format!("from='local.example' to='{remote}' version='1.0'")));
+        town.says(conn, &format!("<db:result from='local.example' to='{remote}'>some-key</db:result>"));
+        conn
+    };
+    (0..streams).map(ask).collect()
+}
+
+/// A server that restarts opens streams to all partners of its users at once. Once, all but the first 64 were told `resource-constraint`, since
+/// a backend answers all verifications on one stream.
+#[test]
+fn backend_that_opens_hundreds_of_streams_at_once_has_each_of_them_proven() {
+    let mut town = Town::new();
+    let (_, back) = town.backend_calls();
+    let streams = backend_asks_for(&mut town, 5 * limits::VERIFICATIONS_PER_STREAM);
+    let asked = String::from_utf8(town.heard(back).to_vec()).unwrap().matches("<db:verify").count();
+    assert_eq!(asked, limits::VERIFICATIONS_PER_STREAM, "asked at once");
+    while !town.heard(back).is_empty() {
+        town.grants(back);
+    }
+    for conn in streams {
+        let heard = town.hears(conn);
+        assert!(heard.contains(" type='valid'/>") && !heard.contains("type='error'"), "{heard}");
+    }
+}
+
+/// Those that wait behind others hold their places no longer than these: a backend that never answers does not keep them.
+#[test]
+fn verifications_behind_unanswered_ones_fail_in_time() {
+    let mut town = Town::new();
+    let (_, back) = town.backend_calls();
+    let streams = backend_asks_for(&mut town, 3 * limits::VERIFICATIONS_PER_STREAM);
+    town.passes(limits::DIALBACK - Duration::from_secs(1));
+    for conn in &streams {
+        assert!(!town.hears(*conn).contains("<db:result"));
+    }
+    town.passes(Duration::from_secs(1));
+    for conn in &streams {
+        assert!(town.hears(*conn).contains("<remote-server-timeout "));
+    }
+    // Nobody waits any more, and the next one is asked for.
+    town.hears(back);
+    backend_asks_for(&mut town, 1);
+    let asked = town.hears(back);
+    assert!(asked.contains(" from='n0.example'"), "{asked}");
+}
+
+/// Once, all that was open on a link failed when the time of the oldest was over, though it had been asked for a moment before.
+#[test]
+fn verification_has_its_own_time_whatever_else_is_open() {
+    let mut town = Town::new();
+    let (_, back) = town.backend_calls();
+    let old = backend_asks_for(&mut town, 1)[0];
+    town.hears(back);
+    town.passes(limits::DIALBACK - Duration::from_secs(1));
+    let young = backend_asks_for(&mut town, 1)[0];
+    town.passes(Duration::from_secs(2));
+    assert!(town.hears(old).contains("<remote-server-timeout "));
+    assert!(!town.hears(young).contains("<db:result"));
+    town.grants(back);
+    assert!(town.hears(young).contains("type='valid'/>"));
 }
