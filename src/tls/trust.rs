@@ -144,3 +144,42 @@ fn untrusted(error: &webpki::Error, leaf: &X509Certificate<'_>) -> Untrusted {
         _ => Untrusted::Malformed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+    use super::*;
+    use crate::tls::VERDICT_LIFETIME;
+
+    fn authority() -> (Trust, Issuer<'static, KeyPair>) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let roots = Roots::Pem(params.self_signed(&key).unwrap().pem().into_bytes());
+        (Trust::load(roots).unwrap(), Issuer::new(params, key))
+    }
+
+    fn chain(issuer: &Issuer<'_, KeyPair>) -> Vec<CertificateDer<'static>> {
+        let params = CertificateParams::new(["partner.example".to_owned()]).unwrap();
+        vec![params.signed_by(&KeyPair::generate().unwrap(), issuer).unwrap().into()]
+    }
+
+    #[test]
+    fn chain_is_not_verified_again_while_its_verdict_holds() {
+        let (mut trust, issuer) = authority();
+        let (known, unknown, begin) = (chain(&issuer), chain(&issuer), now());
+        let after = |passed: Duration| UnixTime::since_unix_epoch(Duration::from_secs(begin.as_secs()) + passed);
+        let first = trust.judge(Some(&known), begin);
+        assert_eq!((first.trust, first.dns_names.len()), (Ok(()), 1));
+        // From now on every chain that is verified is found untrusted.
+        trust.anchors.clear();
+        assert!(trust.judge(Some(&unknown), begin).trust.is_err());
+        let still = VERDICT_LIFETIME - Duration::from_secs(1);
+        let again = trust.judge(Some(&known), after(still));
+        assert_eq!((again.trust, again.dns_names, again.fingerprint), (Ok(()), first.dns_names, first.fingerprint));
+        assert!(trust.judge(Some(&known), after(VERDICT_LIFETIME)).trust.is_err());
+    }
+}

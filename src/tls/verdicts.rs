@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-use super::{VERDICT_LIFETIME, VERDICTS};
+use super::{VERDICT_LIFETIME, VERDICTS_BYTES};
 
 /// A whole chain's digest.
 pub(super) type ChainDigest = [u8; 32];
@@ -20,7 +20,32 @@ pub(super) type ChainDigest = [u8; 32];
 /// Only trusted chains are kept: what an unknown peer makes up cannot fill it.
 #[derive(Default)]
 pub(super) struct Verdicts {
-    known: Mutex<HashMap<ChainDigest, Verdict>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    by_chain: HashMap<ChainDigest, Verdict>,
+    /// Of all of them, about.
+    bytes: usize,
+}
+
+impl Known {
+    /// Keeps a verdict. Where there is no room, those that hold no more make some, or else all.
+    fn insert(&mut self, digest: ChainDigest, verdict: Verdict, now: UnixTime) {
+        let bytes = verdict.bytes();
+        if self.bytes + bytes > VERDICTS_BYTES {
+            self.by_chain.retain(|_, verdict| verdict.holds(now));
+            self.bytes = self.by_chain.values().map(Verdict::bytes).sum();
+        }
+        if self.bytes + bytes > VERDICTS_BYTES {
+            self.by_chain.clear();
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        let former = self.by_chain.insert(digest, verdict);
+        self.bytes -= former.map_or(0, |former| former.bytes());
+    }
 }
 
 struct Verdict {
@@ -33,12 +58,20 @@ impl Verdict {
     fn holds(&self, now: UnixTime) -> bool {
         self.from <= now && now < self.until
     }
+
+    /// What it takes with its place in a map that is half full: names are as many as a certificate may have.
+    fn bytes(&self) -> usize {
+        let PeerCertificate { dns_names, srv_names, xmpp_addrs, .. } = &self.peer;
+        let names = dns_names.iter().chain(srv_names).chain(xmpp_addrs);
+        let names: usize = names.map(|name| size_of::<String>() + name.len()).sum();
+        2 * (size_of::<ChainDigest>() + size_of::<Self>()) + names
+    }
 }
 
 impl Verdicts {
     pub(super) fn get(&self, chain: &ChainDigest, now: UnixTime) -> Option<PeerCertificate> {
         let known = self.lock();
-        known.get(chain).filter(|verdict| verdict.holds(now)).map(|verdict| verdict.peer.clone())
+        known.by_chain.get(chain).filter(|verdict| verdict.holds(now)).map(|verdict| verdict.peer.clone())
     }
 
     /// Keeps a verdict for [`VERDICT_LIFETIME`], but not beyond the end of any certificate in the chain.
@@ -55,17 +88,10 @@ impl Verdicts {
         if peer.trust.is_err() || until <= now {
             return;
         }
-        let mut known = self.lock();
-        if known.len() >= VERDICTS {
-            known.retain(|_, verdict| verdict.holds(now));
-        }
-        if known.len() >= VERDICTS {
-            known.clear();
-        }
-        known.insert(digest, Verdict { peer: peer.clone(), from: now, until });
+        self.lock().insert(digest, Verdict { peer: peer.clone(), from: now, until }, now);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ChainDigest, Verdict>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         // A panic between two map operations cannot leave a wrong verdict behind.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,12 +163,54 @@ mod tests {
         let (verdicts, chain, now) = (Verdicts::default(), chain(2090), at(1_800_000_000));
         verdicts.keep([1; 32], &chain, &peer(Err(Untrusted::SelfSigned)), now);
         assert!(verdicts.get(&[1; 32], now).is_none());
-        for number in 0..3 * VERDICTS {
+        // Of the largest certificates that a public authority signs.
+        let peer = PeerCertificate { dns_names: vec!["a".repeat(60); 100], ..peer(Ok(())) };
+        let (mut most, mut last) = (0, 0);
+        for number in 0..3_000_u64 {
             let mut key = [0; 32];
             key[..8].copy_from_slice(&number.to_be_bytes());
-            verdicts.keep(key, &chain, &peer(Ok(())), now);
-            assert!(verdicts.lock().len() <= VERDICTS);
+            verdicts.keep(key, &chain, &peer, now);
             assert!(verdicts.get(&key, now).is_some());
+            let known = verdicts.lock();
+            assert!(known.bytes <= VERDICTS_BYTES && known.by_chain.len() * 8_000 <= VERDICTS_BYTES);
+            last = known.by_chain.values().map(Verdict::bytes).sum();
+            assert!(known.bytes == last || number % 100 > 0, "what is counted is what is there");
+            most = most.max(known.by_chain.len());
         }
+        assert!(most > 500 && last > 0, "{most}");
+    }
+
+    #[test]
+    fn verdicts_of_ten_thousand_partners_have_room_and_expired_ones_make_some() {
+        let (verdicts, chain) = (Verdicts::default(), chain(2090));
+        let peer = PeerCertificate { dns_names: vec!["partner.example".to_owned(); 2], ..peer(Ok(())) };
+        let key = |number: u64| {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&number.to_be_bytes());
+            key
+        };
+        let begin = 1_800_000_000;
+        (0..10_000).for_each(|number| verdicts.keep(key(number), &chain, &peer, at(begin)));
+        assert!((0..10_000).all(|number| verdicts.get(&key(number), at(begin)).is_some()));
+        // The same again takes no more room.
+        let bytes = verdicts.lock().bytes;
+        verdicts.keep(key(7), &chain, &peer, at(begin));
+        assert_eq!(verdicts.lock().bytes, bytes);
+        let later = begin + VERDICT_LIFETIME.as_secs() - 1;
+        verdicts.keep(key(10_000), &chain, &peer, at(later));
+        (20_000..40_000)
+            .for_each(|number| verdicts.keep(key(number), &chain, &peer, at(begin + VERDICT_LIFETIME.as_secs())));
+        assert!(verdicts.lock().bytes <= VERDICTS_BYTES);
+        assert!(verdicts.get(&key(20_000), at(later + 1)).is_none() || verdicts.lock().by_chain.len() > 10_000);
+    }
+
+    #[test]
+    fn verdict_on_the_same_chain_replaces_the_former() {
+        let (verdicts, chain, now) = (Verdicts::default(), chain(2090), at(1_800_000_000));
+        for _ in 0..3 {
+            verdicts.keep([1; 32], &chain, &peer(Ok(())), now);
+        }
+        let known = verdicts.lock();
+        assert_eq!((known.by_chain.len(), known.bytes), (1, known.by_chain[&[1; 32]].bytes()));
     }
 }
