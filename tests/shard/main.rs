@@ -9,4 +9,5 @@ mod peer;
 mod probes;
 mod scripts;
 mod share;
+mod storm;
 mod world;

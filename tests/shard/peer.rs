@@ -87,11 +87,21 @@ impl Peer {
     }
 
     pub(crate) fn begin_tls(&mut self, session: Session) {
+        self.start_tls(session);
+        self.finish_tls();
+    }
+
+    /// Sends the first message of a handshake.
+    pub(crate) fn start_tls(&mut self, session: Session) {
         let mut session = session;
         let mut out = Vec::new();
         session.start(&mut out).expect("TLS");
         self.stream.write_all(&out).expect("write");
         self.tls = Some(session);
+    }
+
+    /// Waits for the end of the handshake.
+    pub(crate) fn finish_tls(&mut self) {
         while !self.tls.as_ref().is_some_and(Session::is_established) {
             assert!(self.hear(), "ended in the handshake");
         }
@@ -99,14 +109,19 @@ impl Peer {
 
     /// TLS as a client that wants `name`.
     pub(crate) fn tls_to(&mut self, store: &Store, local: &str, name: &str) {
-        let names = TlsClient { server_name: domain(name), local: domain(local), alpn: false };
-        self.begin_tls(store.client(&names, false).expect("client"));
+        self.begin_tls(client(store, local, name));
     }
 
     /// TLS as a server.
     pub(crate) fn tls_from(&mut self, store: &Store) {
         self.begin_tls(store.server(Listener::Public, None));
     }
+}
+
+/// The session of a client that wants `name`.
+pub(crate) fn client(store: &Store, local: &str, name: &str) -> Session {
+    let names = TlsClient { server_name: domain(name), local: domain(local), alpn: false };
+    store.client(&names, false).expect("client")
 }
 
 pub(crate) fn domain(name: &str) -> Domain {

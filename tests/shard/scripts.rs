@@ -108,6 +108,13 @@ pub(crate) fn accept_dialback(peer: &mut Peer) {
 
 /// Begins a public stream in clear and brings it to the end of STARTTLS.
 pub(crate) fn encrypted(public: SocketAddr, tls: &Store, from: &str) -> Peer {
+    let mut peer = proceeding(public, from);
+    peer.tls_to(tls, from, INSIDE);
+    peer
+}
+
+/// Begins a public stream in clear, up to where TLS begins.
+pub(crate) fn proceeding(public: SocketAddr, from: &str) -> Peer {
     let mut peer = Peer::connect(public);
     peer.say(&header(from, INSIDE));
     let features = peer.expect("</stream:features>");
@@ -115,7 +122,6 @@ pub(crate) fn encrypted(public: SocketAddr, tls: &Store, from: &str) -> Peer {
     peer.say("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
     peer.expect("<proceed");
     peer.expect(">");
-    peer.tls_to(tls, from, INSIDE);
     peer
 }
 
