@@ -13,6 +13,7 @@
 //! that reports and comparisons know.
 #![forbid(unsafe_code)]
 
+pub mod bare;
 pub mod bench;
 pub mod cli;
 pub mod compare;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use ringgate::shard::placement;
 
+use crate::bare::Bare;
 use crate::engine::{Ground, Live, Measured, Stage, SystemWatch};
 use crate::measure::validity::{self, Evidence};
 use crate::measure::{Hiccup, merge};
@@ -107,7 +108,10 @@ impl Rig {
         let watched = Watched::new(under, &self.cores);
         let length = plan.phases.connect + plan.phases.warm_up + plan.phases.measure;
         let hiccup = Hiccup::start(self.cores.engine.first().copied(), Instant::now(), length)?;
-        let measured = play(&stage, &watched, progress, stop);
+        let measured = play(progress, |live| match system {
+            System::Bare => self.bare(&stage).run(live, stop),
+            _ => stage.run(watched.under.attachment.clone(), &watched, live, stop),
+        });
         // A system that is gone says more than what the engine noticed of it.
         watched.under.check()?;
         let shards = watched.under.shards()?;
@@ -130,6 +134,13 @@ impl Rig {
         let stage = Stage::set(plan, &self.cores.engine, site.ground()?)?;
         let under = attach.find(&site, stop)?;
         Ok((stage, under))
+    }
+
+    /// On the first core of each side.
+    fn bare<'a>(&self, stage: &'a Stage) -> Bare<'a> {
+        let first = |cores: &[usize]| cores.first().copied().unwrap_or_default();
+        let (system_core, engine_core) = (first(&self.cores.system), first(&self.cores.engine));
+        Bare { plan: stage.plan(), authority: stage.authority(), system_core, engine_core }
     }
 
     fn start(&self, stage: &Stage, system: System, scratch: &Scratch) -> anyhow::Result<Under> {
@@ -238,10 +249,13 @@ impl SystemWatch for Watched {
 }
 
 /// Plays in a thread of its own, so that this one can show how it goes.
-fn play(stage: &Stage, watched: &Watched, progress: &mut Progress, stop: &AtomicBool) -> anyhow::Result<Measured> {
+fn play(
+    progress: &mut Progress,
+    run: impl FnOnce(&Live) -> anyhow::Result<Measured> + Send,
+) -> anyhow::Result<Measured> {
     let live = Live::default();
     thread::scope(|scope| {
-        let run = scope.spawn(|| stage.run(watched.under.attachment.clone(), watched, &live, stop));
+        let run = scope.spawn(|| run(&live));
         while !run.is_finished() {
             thread::sleep(LOOK);
             progress.show(&live.glimpse());

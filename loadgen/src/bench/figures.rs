@@ -94,7 +94,7 @@ pub fn maximum(contenders: &[Contender], turns: &[Turn]) -> Option<f64> {
         let usable = of(*contender, turns).filter(|turn| turn.objection().is_none() || turn.is_bound());
         usable.filter_map(|turn| turn.run.stanzas_per_second()).max_by(f64::total_cmp)
     };
-    let systems = contenders.iter().filter(|contender| contender.system != System::Direct);
+    let systems = contenders.iter().filter(|one| !matches!(one.system, System::Direct | System::Bare));
     let of_all: Option<Vec<f64>> = systems.map(best).collect();
     of_all?.into_iter().min_by(f64::total_cmp)
 }

@@ -45,11 +45,14 @@ const XMPP_PROXY: Contender = Contender::plain(System::XmppProxy);
 const PROSODY: Contender = Contender::plain(System::Prosody);
 const EJABBERD: Contender = Contender::plain(System::Ejabberd);
 const DIRECT: Contender = Contender::plain(System::Direct);
+const BARE: Contender = Contender::plain(System::Bare);
 
 const fn ringgate(name: &'static str, options: &'static str) -> Contender {
     Contender { name, system: System::Ringgate, options }
 }
 
+/// The last one knows no XMPP; the two relays move the same bytes.
+const FLOOR: &[Contender] = &[RINGGATE, HAPROXY, BARE];
 /// Ten streams, ten thousand.
 const STREAMS: &[Contender] = &[ringgate("ringgate-10", "-d 10"), ringgate("ringgate-10000", "-d 10000")];
 /// The same, and a relay that has two connections for each: 9,000 are what 20,000 descriptors of a process allow.
@@ -149,6 +152,12 @@ const SUITE: &[Case] = &[
         "350 presence changes a second to 100 contacts in 50 remote domains, TLS on both sides",
         "fanout -k 100 -d 50 --inside-tls --rate 350 --warm-up 2s --duration 10s",
         TLS_TO_TLS,
+    ),
+    given(
+        "fanout-floor",
+        "20 presence changes a second to 1,000 contacts in 100 remote domains, clear inside, and their records and sends alone",
+        "fanout -k 1000 -d 100 --zipf 0 --rate 20 --warm-up 2s --duration 105s",
+        FLOOR,
     ),
     given(
         "streams",

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(86_400);
 /// Where and on what to run.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
-    /// System under test; several for a bench: ringgate, haproxy, direct, xmpp-proxy, prosody, ejabberd
+    /// System under test; several for a bench: ringgate, haproxy, direct, bare, xmpp-proxy, prosody, ejabberd
     #[arg(long, global = true, value_name = "NAME,NAME", value_delimiter = ',')]
     pub(super) system: Vec<System>,
     /// Directory for the files of the run; by default loadgen-results/ and the time

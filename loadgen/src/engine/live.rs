@@ -63,7 +63,7 @@ impl Live {
         }
     }
 
-    pub(super) fn show(&self, glimpse: &Glimpse) {
+    pub(crate) fn show(&self, glimpse: &Glimpse) {
         let write = |place: &AtomicU64, value| place.store(value, Ordering::Relaxed);
         self.phase.store(glimpse.phase as u8, Ordering::Relaxed);
         write(&self.elapsed, glimpse.elapsed.as_nanos() as u64);

@@ -1,10 +1,10 @@
-//! Nothing under test: senders connect to receivers. What the generator and the machine cost by themselves.
+//! Nothing under test: what the generator and the machine cost by themselves, or their records and sends alone.
 
 use super::{Attachment, System, Under};
 
 /// There is nothing to start.
-pub(super) fn start() -> Under {
-    let name = System::Direct.name().to_owned();
+pub(super) fn start(system: System) -> Under {
+    let name = system.name().to_owned();
     Under {
         name,
         version: "none".to_owned(),

@@ -49,6 +49,8 @@ pub enum System {
     Haproxy,
     /// Nothing between senders and receivers: what the generator and the machine cost.
     Direct,
+    /// Not even streams: the TLS records and sends of what departs, alone. See [`crate::bare`].
+    Bare,
     /// xmpp-proxy.
     XmppProxy,
     /// Prosody as the thing that relays.
@@ -61,7 +63,7 @@ impl System {
     /// What has to be installed for it, if it is another's program.
     pub fn need(self) -> Option<&'static Need> {
         match self {
-            Self::Ringgate | Self::Direct => None,
+            Self::Ringgate | Self::Direct | Self::Bare => None,
             Self::Haproxy => Some(&haproxy::NEEDS),
             Self::XmppProxy => Some(&xmpp_proxy::NEEDS),
             Self::Prosody => Some(&prosody::NEEDS),
@@ -70,8 +72,8 @@ impl System {
     }
 
     /// All of them, in the order of tables.
-    pub const ALL: [Self; 6] =
-        [Self::Ringgate, Self::Haproxy, Self::Direct, Self::XmppProxy, Self::Prosody, Self::Ejabberd];
+    pub const ALL: [Self; 7] =
+        [Self::Ringgate, Self::Haproxy, Self::Direct, Self::Bare, Self::XmppProxy, Self::Prosody, Self::Ejabberd];
 
     /// As on the command line.
     pub const fn name(self) -> &'static str {
@@ -79,6 +81,7 @@ impl System {
             Self::Ringgate => "ringgate",
             Self::Haproxy => "haproxy",
             Self::Direct => "direct",
+            Self::Bare => "bare",
             Self::XmppProxy => "xmpp-proxy",
             Self::Prosody => "prosody",
             Self::Ejabberd => "ejabberd",
@@ -250,7 +253,7 @@ pub fn start(system: System, setting: &Setting<'_>) -> anyhow::Result<Under> {
     let started = match system {
         System::Ringgate => ringgate::start(setting, &folder),
         System::Haproxy => haproxy::start(setting, &folder),
-        System::Direct => Ok(direct::start()),
+        System::Direct | System::Bare => Ok(direct::start(system)),
         System::XmppProxy => xmpp_proxy::start(setting, &folder),
         System::Prosody => prosody::start(setting, &folder),
         System::Ejabberd => ejabberd::start(setting, &folder),
@@ -293,7 +296,7 @@ pub enum Attachment {
         /// How it speaks to the receiver.
         exit_tls: RelayTls,
     },
-    /// None: senders connect to receivers, as the DNS says.
+    /// None: senders connect to receivers, as the DNS says; or there are no streams at all.
     Direct,
 }
 
