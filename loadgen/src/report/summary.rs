@@ -92,7 +92,7 @@ pub(super) fn trends(run: &Run) -> Vec<(&'static str, String)> {
     let Some(growth) = &run.outcome.growth else { return Vec::new() };
     let of = [
         ("memory", growth.memory, validity::bytes_per_hour as fn(f64) -> String),
-        ("descriptors", growth.descriptors, validity::descriptors_per_hour),
+        ("open files", growth.descriptors, validity::descriptors_per_hour),
     ];
     let shown = of.map(|(what, trend, show)| {
         (what, trend.map_or("too few looks to tell".to_owned(), |trend| slope(&trend, show)))

@@ -22,8 +22,13 @@ fn soak_says_how_memory_and_descriptors_went_and_loses_nothing() {
     assert_eq!(csv.lines().count(), looks + 1, "{csv}");
     assert!(csv.starts_with("seconds,phase,resident_bytes,descriptors\n0."), "{csv}");
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
-    assert!(page.contains("memory over time") && page.contains("descriptors over time"));
-    assert!(ended.stdout.contains("kB/hour, 95 %: ") && ended.stdout.contains("held.csv"), "{ended:?}");
+    assert!(page.contains("memory over time") && page.contains("open files over time"));
+    assert!(
+        ended.stdout.contains("\n  open files ")
+            && ended.stdout.contains("kB/hour, 95 %: ")
+            && ended.stdout.contains("held.csv"),
+        "{ended:?}"
+    );
     // A ringgate that runs for seconds may still grow; whatever the verdict says, the exit code does, too.
     let verdict = &result["verdict"];
     assert!(verdict["invalid"].as_array().unwrap().is_empty(), "{verdict}");

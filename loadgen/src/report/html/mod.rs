@@ -51,8 +51,9 @@ mod tests {
     use quick_xml::events::Event;
 
     use super::*;
-    use crate::measure::Series;
     use crate::measure::figure::percentile;
+    use crate::measure::{Phase, Series};
+    use crate::outcome::{Growth, Held, Trend};
     use crate::report::made_up;
     use crate::report::run::Run;
 
@@ -116,6 +117,25 @@ mod tests {
         let (names, _) = must_be_well_formed(&page);
         assert!(!names.iter().any(|name| name == "script"));
         assert!(page.contains("&lt;script&gt;alert(1)"));
+    }
+
+    #[test]
+    fn page_of_a_soak_shows_what_the_system_held() {
+        let mut record = made_up::fan_out(1, 20, 1.0);
+        let look = |second: u32| Held {
+            at: f64::from(second),
+            phase: if second < 3 { Phase::WarmUp } else { Phase::Measure },
+            resident_bytes: 20_000_000 + u64::from(second) * 50_000,
+            descriptors: 240,
+        };
+        let memory = Some(Trend { per_hour: 1.8e8, least: 1.7e8, most: 1.9e8 });
+        record.outcome.growth = Some(Growth { held: (0..23).map(look).collect(), memory, descriptors: None });
+        let page = page(&Run::of(&record), &record.intervals);
+        let (names, text) = must_be_well_formed(&page);
+        assert_eq!(names.iter().filter(|name| *name == "svg").count(), 6, "two more");
+        let slope = "memory: 180000 kB/hour, 95 %: 170000 kB/hour to 190000 kB/hour; 0 lies outside";
+        assert!(text.contains(slope) && text.contains("open files: too few looks to tell"), "{text}");
+        assert!(page.contains("aria-label=\"memory over time\"") && text.contains("20.0 MB"));
     }
 
     #[test]
