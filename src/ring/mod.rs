@@ -296,7 +296,7 @@ fn is_transient(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::EAGAIN))
 }
 
-/// How long a dropped ring waits for its cancelled operations: 100 rounds of 10 ms.
+/// How long a dropped ring waits for its cancelled operations while none of them ends: 100 rounds of 10 ms.
 const FAREWELL_ROUNDS: usize = 100;
 
 impl Drop for Ring {
@@ -306,10 +306,13 @@ impl Drop for Ring {
         }
         self.silence();
         let pause = Timespec::from(std::time::Duration::from_millis(10));
-        for _ in 0..FAREWELL_ROUNDS {
+        let (mut rounds, mut left) = (0, usize::MAX);
+        while rounds < FAREWELL_ROUNDS {
             if self.slots.len() == 0 && !self.doorbell.hearing {
                 return;
             }
+            rounds = if self.slots.len() < left { 0 } else { rounds + 1 };
+            left = self.slots.len();
             self.refill();
             let arguments = io_uring::types::SubmitArgs::new().timespec(&pause);
             // ETIME after 10 ms, or a transient error: both mean another round.

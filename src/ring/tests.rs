@@ -471,6 +471,25 @@ fn listener_out_of_descriptors_says_so_and_accepts_again() {
     assert!(matches!(completion(&mut ring), Completion::AcceptFailed { .. }));
 }
 
+/// A ring with thousands of sockets was given up after a hundred completions: the descriptors of all others stayed open.
+#[test]
+fn dropped_ring_closes_all_of_many_descriptors() {
+    process::raise_open_files().expect("setrlimit");
+    let (mut ring, _wake) = ring();
+    let pairs = (0..6_000).map(|_| UnixStream::pair().expect("socketpair"));
+    let (near, far): (Vec<_>, Vec<_>) = pairs.unzip();
+    for socket in near {
+        let socket = ring.adopt(socket.into());
+        ring.receive(socket);
+    }
+    ring.enter(Wait::No).expect("enter");
+    drop(ring);
+    for mut far in far {
+        far.set_nonblocking(true).expect("nonblocking");
+        assert_eq!(far.read(&mut [0]).expect("closed, so that a read does not have to wait"), 0);
+    }
+}
+
 #[test]
 fn dropped_ring_closes_its_descriptors() {
     let (mut ring, _wake) = ring();
