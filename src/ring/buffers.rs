@@ -1,7 +1,8 @@
 //! Receive buffers that the kernel picks from when bytes arrive: an idle connection owns none.
 //!
 //! The kernel takes them in turn and gets back what was read, so that those it has are all in use. It therefore has few,
-//! which stay in the processor's cache, and more only when it has run out of them repeatedly.
+//! which stay in the processor's cache, and more only when it keeps running out of them: a burst is read in some more
+//! rounds instead.
 
 use std::cell::Cell;
 use std::io;
@@ -45,8 +46,10 @@ impl Drop for Mapping {
 
 /// With the kernel at first.
 const AT_FIRST: u16 = 32;
-/// Times that the kernel ran out of buffers before it gets twice as many.
-const SHORTAGES: u32 = 256;
+/// Enters that ran out of buffers before the kernel gets twice as many.
+const SHORTAGES: u32 = 64;
+/// Buffers read without running out after which earlier shortages are forgotten.
+const FORGOTTEN_AFTER: u32 = 1 << 16;
 
 /// The shared descriptor ring and the memory that its entries point to.
 pub(super) struct Pool {
@@ -58,8 +61,12 @@ pub(super) struct Pool {
     free: Cell<u16>,
     /// Those before this one are in use, the others were never touched.
     in_use: Cell<u16>,
-    /// Since the kernel last got more.
+    /// Since the kernel last got more, or they were forgotten.
     shortages: Cell<u32>,
+    /// Whether the last enter ran out.
+    ran_out: Cell<bool>,
+    /// Buffers read since the kernel last ran out.
+    taken: Cell<u32>,
 }
 
 impl Pool {
@@ -82,15 +89,25 @@ impl Pool {
             free: Cell::new(0),
             in_use: Cell::new(0),
             shortages: Cell::new(0),
+            ran_out: Cell::new(false),
+            taken: Cell::new(0),
         };
         pool.give_more(AT_FIRST);
         Ok(Rc::new(pool))
     }
 
-    /// A receive found no buffer. One that is on its way to the caller comes back before the next enter; but if that
-    /// happens often, the kernel gets as many again as it has.
-    pub(super) fn count_shortage(&self) {
-        self.shortages.set(self.shortages.get() + 1);
+    /// A receive found no buffer. What is on its way to the caller comes back before the next enter.
+    pub(super) fn run_out(&self) {
+        self.ran_out.set(true);
+    }
+
+    /// Before an enter: gives the kernel as many again as it has, if it keeps running out.
+    pub(super) fn grow(&self) {
+        if !self.ran_out.take() {
+            return;
+        }
+        let forgotten = self.taken.replace(0) >= FORGOTTEN_AFTER;
+        self.shortages.set(if forgotten { 1 } else { self.shortages.get() + 1 });
         if self.shortages.get() >= SHORTAGES {
             self.shortages.set(0);
             self.give_more(self.in_use.get());
@@ -153,6 +170,7 @@ impl Pool {
             return None;
         }
         self.free.set(self.free.get().saturating_sub(1));
+        self.taken.set(self.taken.get().saturating_add(1));
         Some(Buffer { pool: Rc::clone(self), number, length: length.min(self.size as usize) })
     }
 }

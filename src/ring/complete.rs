@@ -122,7 +122,7 @@ impl Ring {
             }
             libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {
                 if -result == libc::ENOBUFS {
-                    self.pool.count_shortage();
+                    self.pool.run_out();
                 }
                 match before {
                     Receive::Stopping => return Some(Completion::Stopped { socket }),

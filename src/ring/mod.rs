@@ -222,6 +222,7 @@ impl Ring {
     /// # Errors
     /// Only when the ring itself is broken; an interrupted sleep and a full completion queue are none.
     pub fn enter(&mut self, wait: Wait) -> io::Result<()> {
+        self.pool.grow();
         self.refill();
         let idle = self.reaped.is_empty() && self.also.is_empty() && self.uring.completion().is_empty();
         let sleep = wait == Wait::Yes && idle;
