@@ -146,23 +146,25 @@ impl Gate {
         now: Timestamp,
     ) {
         let mut answer = Vec::new();
-        let written = match self.rereader.scan(&mut self.scratch, stanza) {
-            Ok(Step::Element(element)) => bounce::write_error(&element, error, text, &mut answer),
-            _ => {
-                self.rereader = rereader(self.cpu);
-                false
-            }
-        };
+        match self.rereader.scan(&mut self.scratch, stanza) {
+            Ok(Step::Element(ref element)) => bounce::write_error(element, error, text, &mut answer),
+            _ => self.rereader = rereader(self.cpu),
+        }
+        self.give_back(index, &answer, error, now);
+    }
+
+    /// Sends the error that a stanza on our hands was answered with; empty: it could not be, and is dropped and counted.
+    pub(super) fn give_back(&mut self, index: PairIndex, answer: &[u8], error: StanzaError, now: Timestamp) {
         let pair = &mut self.pairs[index.0 as usize];
         pair.account.queued -= 1;
-        if !written {
+        if answer.is_empty() {
             pair.account.dropped += 1;
             return self.count("undeliverable-error-or-result");
         }
         pair.account.bounced += 1;
         let back = pair.name.reversed();
         self.count(error.as_str());
-        self.send_generated(back, &answer, now);
+        self.send_generated(back, answer, now);
     }
 
     /// Sends a stanza of our own making.

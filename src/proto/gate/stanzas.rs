@@ -9,7 +9,7 @@ use super::{Gate, Posted};
 use crate::address::{AddressError, Domain, DomainPair, Jid};
 use crate::event::{ConnId, Face};
 use crate::limits;
-use crate::route::bounce::StanzaError;
+use crate::route::bounce::{self, StanzaError};
 use crate::route::pair::{PairIndex, PairState, Way};
 use crate::route::waiting::Parked;
 use crate::scan::{self, Attr, Element, Kind};
@@ -37,7 +37,7 @@ impl Gate {
         match judge(conn, element, &self.arena) {
             Judgement::Forward(pair) => self.forward(id, pair, element, now),
             Judgement::Widen(pair) => self.widen(id, pair, element, now),
-            Judgement::Answer(pair, error, text) => self.answer(id, pair, element, error, text, now),
+            Judgement::Answer(pair, error, text) => self.answer(pair, element, error, text, now),
             Judgement::Drop(reason) => self.count(reason),
             Judgement::Fail(error) => self.fail(id, error, now),
         }
@@ -68,7 +68,7 @@ impl Gate {
         }
         pair.accept(false, now);
         if let Some(reason) = pair.refused {
-            return self.refuse(source, index, element, StanzaError::NotAllowed, reason.as_str(), now);
+            return self.refuse(index, element, StanzaError::NotAllowed, reason.as_str(), now);
         }
         let PairState::Open(proof, target) = &pair.state else {
             return self.park_element(source, index, element, now);
@@ -85,13 +85,13 @@ impl Gate {
         // Every stream that feeds it may add what it has read before it is paused; there may be thousands.
         if start > limits::OUTBOX_HARD_BYTES {
             self.block(source, target);
-            return self.refuse(source, index, element, StanzaError::ResourceConstraint, "outbox-full", now);
+            return self.refuse(index, element, StanzaError::ResourceConstraint, "outbox-full", now);
         }
         scan::forward(element, from.scanner.context(), &self.ours, &mut to.outbox.bytes);
         // What counts is what the peer would have to take, the splice included.
         if to.stanza_limit.is_some_and(|limit| to.outbox.bytes.len() - start > limit as usize) {
             to.outbox.bytes.truncate(start);
-            return self.refuse(source, index, element, StanzaError::PolicyViolation, TOO_LARGE, now);
+            return self.refuse(index, element, StanzaError::PolicyViolation, TOO_LARGE, now);
         }
         to.outbox.mark(index, start, now, false);
         to.active_at = now;
@@ -111,7 +111,6 @@ impl Gate {
     /// Takes a stanza on and answers it with an error at once.
     fn answer(
         &mut self,
-        source: ConnId,
         index: PairIndex,
         element: &Element<'_>,
         error: StanzaError,
@@ -119,20 +118,20 @@ impl Gate {
         now: Timestamp,
     ) {
         self.pairs[index.0 as usize].accept(false, now);
-        self.refuse(source, index, element, error, text, now);
+        self.refuse(index, element, error, text, now);
     }
 
     fn refuse(
         &mut self,
-        source: ConnId,
         index: PairIndex,
         element: &Element<'_>,
         error: StanzaError,
         text: &'static str,
         now: Timestamp,
     ) {
-        let bytes = self.serialise(source, element);
-        self.bounce(index, &bytes, error, text, now);
+        let mut answer = alloc::vec::Vec::new();
+        bounce::write_error(element, error, text, &mut answer);
+        self.give_back(index, &answer, error, now);
     }
 
     /// The stanza as it will stand on any of our streams.

@@ -63,10 +63,10 @@ pub fn may_bounce(element: &Element<'_>) -> bool {
 
 /// Appends the error for `element` to `out`, from its target to its sender, with its `id`. RFC 6120 §8.3.1.
 ///
-/// Returns whether there was anything to append: see [`may_bounce`]. `text` is ours, never the peer's.
-pub fn write_error(element: &Element<'_>, error: StanzaError, text: &str, out: &mut Vec<u8>) -> bool {
+/// Appends nothing if it may not be answered: see [`may_bounce`]. `text` is ours, never the peer's.
+pub fn write_error(element: &Element<'_>, error: StanzaError, text: &str, out: &mut Vec<u8>) {
     if !may_bounce(element) {
-        return false;
+        return;
     }
     let name: &[u8] = match element.kind {
         Kind::Message => b"message",
@@ -93,7 +93,6 @@ pub fn write_error(element: &Element<'_>, error: StanzaError, text: &str, out: &
     out.extend_from_slice(b"</error></");
     out.extend_from_slice(name);
     out.push(b'>');
-    true
 }
 
 /// Copies a value as it was spelt, references and all, with the quote that it does not contain.

@@ -12,9 +12,8 @@ fn error_for(stanza: &str, error: StanzaError, text: &str) -> Option<String> {
     scanner.scan(&mut scratch, HEADER).expect("the header is well formed");
     let Ok(Step::Element(element)) = scanner.scan(&mut scratch, stanza.as_bytes()) else { panic!("{stanza}") };
     let mut out = Vec::new();
-    let is_written = write_error(&element, error, text, &mut out);
-    assert_eq!(is_written, !out.is_empty(), "{stanza}");
-    is_written.then(|| String::from_utf8(out).expect("errors are text"))
+    write_error(&element, error, text, &mut out);
+    (!out.is_empty()).then(|| String::from_utf8(out).expect("errors are text"))
 }
 
 const ADDRESSES: &str = "from='a@a.example/x' to='b@b.example'";
