@@ -73,6 +73,9 @@ pub struct Outcome {
     pub processor: Processor,
     /// Streams.
     pub streams: Streams,
+    /// What an attacker did; none unless there was one.
+    #[serde(default)]
+    pub attack: Option<Attacked>,
     /// What the system held over time; none unless the scenario is about that.
     #[serde(default)]
     pub growth: Option<Growth>,
@@ -231,6 +234,19 @@ pub struct Streams {
     pub memory_open_bytes: u64,
     /// At the end of the measured phase; with all of them open if nothing flowed.
     pub memory_end_bytes: u64,
+}
+
+/// What an attacker did in the measured phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attacked {
+    /// Bytes that the system's (or the sink's) kernel took, TLS included.
+    pub bytes: u64,
+    /// Streams that it opened and proved.
+    pub streams: u64,
+    /// Of those, ended by the system.
+    pub closed: u64,
+    /// Streams that it was refused.
+    pub refused: u64,
 }
 
 /// What the system held over time, and whether it grew.

@@ -197,6 +197,7 @@ fn record(plan: &Plan, command: Vec<String>, watched: &Watched, measured: Measur
         carried: measured.carried,
         processor: measured.processor,
         streams: measured.streams,
+        attack: measured.attack,
         growth: measured.growth,
         verdict,
     };

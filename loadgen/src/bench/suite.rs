@@ -78,6 +78,23 @@ const DIALBACK: &[Contender] = &[RINGGATE, XMPP_PROXY];
 /// Stanzas to remote domains.
 const OUTBOUND: &[Contender] = &[RINGGATE, HAPROXY, PROSODY, EJABBERD, DIRECT];
 
+/// One system under every attack; the first is left alone, in the second only the generator is disturbed.
+const ATTACKED: &[Contender] = &[
+    attacked("none", "--attack none"),
+    attacked("sink", "--attack sink"),
+    attacked("elements", "--attack elements"),
+    attacked("attributes", "--attack attributes"),
+    attacked("prefixes", "--attack prefixes"),
+    attacked("records", "--attack records"),
+    attacked("bytes", "--attack bytes"),
+    attacked("whitespace", "--attack whitespace"),
+    attacked("reconnect", "--attack reconnect"),
+];
+
+const fn attacked(name: &'static str, options: &'static str) -> Contender {
+    Contender { name, system: System::Ringgate, options }
+}
+
 /// Carried by everyone, as fast as it goes: half of the slowest is the rate of the fan-out.
 const FLOOD: &str = "flood";
 
@@ -212,6 +229,12 @@ const SUITE: &[Case] = &[
         "idle streams from 1,000 remote domains, authenticated by dialback (xmpp-proxy leaves that to the server inside)",
         "idle -d 1000 --dialback --warm-up 1s --duration 2s",
         DIALBACK,
+    ),
+    given(
+        "hostile",
+        "5,000 presences a second between 49 remote domains and one inside, while another attacks at full speed",
+        "hostile --rate 5000 --warm-up 1s --duration 6s",
+        ATTACKED,
     ),
 ];
 

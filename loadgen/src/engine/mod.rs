@@ -12,6 +12,7 @@
 //! *Send lag* is the time from when a departure was due until its first stanza was offered to its socket. An *arrival* is timed when the
 //! read that brought it is begun to be dealt with.
 
+mod attacker;
 mod core;
 mod ground;
 mod hex;

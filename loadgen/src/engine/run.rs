@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, anyhow};
 use glommio::{LocalExecutorBuilder, Placement};
 
+use super::attacker::Attacker;
 use super::core::{Back, Core, Harvest, Seat};
 use super::live::{Glimpse, Live};
 use super::scene::Scene;
@@ -15,7 +16,7 @@ use super::shared::Shared;
 use super::stage::{Stage, run_number};
 use crate::measure::processor::Use;
 use crate::measure::{Growth, HANDOVER, Phase, merge};
-use crate::outcome::{Counts, Held, Interval, PhaseLengths, Processor, Streams};
+use crate::outcome::{Attacked, Counts, Held, Interval, PhaseLengths, Processor, Streams};
 use crate::plan::Load;
 use crate::systems::Attachment;
 
@@ -61,6 +62,8 @@ pub struct Measured {
     pub streams: Streams,
     /// What the system held over time, if the plan asks for it.
     pub growth: Option<Growth>,
+    /// What an attacker did; none unless there was one.
+    pub attack: Option<Attacked>,
     /// As long as they were.
     pub phases: PhaseLengths,
     /// In the measured phase.
@@ -86,6 +89,7 @@ impl Stage {
         let shared = Arc::new(shared);
         let scene = Arc::new(self.scene(attachment));
         let mut conductor = Conductor::new(&scene, &shared, watch, live, stop);
+        let attacker = Attacker::start(&scene, &shared, self.cores[0]).context("the attacker")?;
         let mut threads = Vec::new();
         for (number, (seat, bell)) in self.seats.iter().zip(bells).enumerate() {
             let seat = Seat { number, remote: seat.remote.try_clone()?, backend: seat.backend.try_clone()?, bell };
@@ -98,6 +102,7 @@ impl Stage {
         let harvests =
             threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a core of the engine panicked"))?);
         let harvests = harvests.collect::<anyhow::Result<Vec<_>>>();
+        conductor.measured.attack = attacker.map(Attacker::finish);
         if let Some(why) = shared.failure() {
             return Err(anyhow!("{why}"));
         }
@@ -180,6 +185,7 @@ impl<'a> Conductor<'a> {
             carried: 0,
             streams,
             growth: None,
+            attack: None,
             phases: PhaseLengths::default(),
             processor: Processor::default(),
             interrupted: false,

@@ -134,7 +134,7 @@ impl Scene {
     pub(super) fn opening(&self, stream: Stream) -> Opening {
         match stream {
             Stream::Component(number) => self.component(number),
-            Stream::Lane(lane) => self.lane(&self.plan.lanes[lane as usize]),
+            Stream::Lane(lane) => self.opening_of(&self.plan.lanes[lane as usize]),
         }
     }
 
@@ -172,7 +172,8 @@ impl Scene {
         Opening { target, source: anywhere(), call, cast: Arc::clone(&self.locals) }
     }
 
-    fn lane(&self, lane: &Lane) -> Opening {
+    /// How a stream for a lane alone is opened, a lane of the plan or not.
+    pub(super) fn opening_of(&self, lane: &Lane) -> Opening {
         let transport = self.plan.transport;
         let federation = if transport.direct_tls { Tls::Direct } else { Tls::StartTls };
         let inside = if transport.inside_tls { Tls::StartTls } else { Tls::None };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::measure::{Mode, Series};
 
+pub use attack::Attack;
 pub use bisect::Bisect;
 pub use explain::Tally;
 pub(crate) use options::duration;
@@ -16,6 +17,7 @@ pub use scenario::Scenario;
 /// When stanzas depart, in order. See `timetable`.
 pub use timetable::Timetable;
 
+mod attack;
 pub mod bisect;
 mod chance;
 mod crowd;
@@ -183,6 +185,13 @@ pub enum Disturbance {
         pause: Duration,
         /// Over which time they return, evenly; zero: all at once.
         over: Duration,
+    },
+    /// This remote domain attacks from the begin of the warm-up until nothing departs any more, beside the streams that it has.
+    Attacks {
+        /// Who.
+        from: Party,
+        /// In which way.
+        how: Attack,
     },
     /// These remote domains have no streams that stay: each departure to or from them opens one, which carries it and then ends.
     ComesAndGoes {

@@ -107,6 +107,7 @@ fn outcome(seed: u64, seconds: u32, slowness: f64) -> Outcome {
             memory_end_bytes: 11_900_000,
             ..Streams::default()
         },
+        attack: None,
         growth: None,
         verdict: Verdict::default(),
     }

@@ -8,7 +8,7 @@ use super::units;
 use crate::measure::Series;
 use crate::measure::figure::{Figure, SHOWN, maximum, percentile};
 use crate::measure::validity;
-use crate::outcome::{Counts, Outcome, Record, Sessions, Shards, Streams, Trend, Verdict};
+use crate::outcome::{Attacked, Counts, Outcome, Record, Sessions, Shards, Streams, Trend, Verdict};
 
 /// Rows of the plot, without its axis.
 const PLOT_ROWS: usize = 10;
@@ -82,9 +82,18 @@ fn counts(run: &Run, paint: Paint) -> String {
     text += &row("streams", &of_streams(run, paint));
     text += &sessions(streams);
     text += &shards(outcome);
+    text += &attack(run).map_or(String::new(), |attack| row("attack", &attack));
     let trends = trends(run).into_iter();
     trends.for_each(|(what, slope)| text += &row(what, &slope));
     text
+}
+
+/// What an attacker did.
+pub(super) fn attack(run: &Run) -> Option<String> {
+    let Attacked { bytes, streams, closed, refused } = run.outcome.attack?;
+    let rate = units::bytes(bytes as f64 / run.outcome.phases.measure.max(f64::MIN_POSITIVE));
+    let [streams, closed, refused] = [streams, closed, refused].map(units::count);
+    Some(format!("{rate}/s; {streams} streams opened meanwhile, {closed} ended by the system, {refused} refused"))
 }
 
 /// How fast the system's memory and the number of its descriptors grew, where that was looked at.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use loadgen::engine::{Ground, Live, Measured, Stage, SystemWatch};
 use loadgen::plan::{
-    Class, Contact, Departure, Disturbance, Lane, Load, Party, Phases, Plan, Sender, Slo, Stanza, StanzaKind,
+    Attack, Class, Contact, Departure, Disturbance, Lane, Load, Party, Phases, Plan, Sender, Slo, Stanza, StanzaKind,
     Timetable, Transport,
 };
 use loadgen::systems::scratch::Scratch;
@@ -234,6 +234,26 @@ fn ringgate_resumes_sessions_if_wished_and_only_then() {
         for sessions in [streams.opened, streams.accepted] {
             assert_eq!(sessions.full + sessions.resumed, 4, "{streams:?}");
             assert_eq!(sessions.resumed > 0, resumption, "{streams:?}");
+        }
+    }
+}
+
+/// Every kind of attack, on one system: nothing of the others is lost, and what it sends is no reason to end its streams.
+#[test]
+fn ringgate_carries_everything_beside_an_attacker() {
+    for how in Attack::ALL {
+        let mut plan = plan(EXTERNAL);
+        plan.disturbance = Some(Disturbance::Attacks { from: Party::Remote(1), how });
+        let Measured { counts, streams, attack, .. } = play(System::Ringgate, &plan).unwrap();
+        assert_eq!(counts.arrived, counts.scheduled, "{how:?}: {counts:?}");
+        assert_eq!((counts.reordered, counts.foreign, streams.lost), (0, 0, 0), "{how:?}: {counts:?} {streams:?}");
+        assert_eq!(attack.is_some(), how != Attack::None, "{how:?}");
+        let attack = attack.unwrap_or_default();
+        assert_eq!((attack.closed, attack.refused), (0, 0), "{how:?}: {attack:?}");
+        match how {
+            Attack::None => {}
+            Attack::Reconnect => assert!(attack.streams > 5, "{how:?}: {attack:?}"),
+            _ => assert!(attack.bytes > 10_000, "{how:?}: {attack:?}"),
         }
     }
 }

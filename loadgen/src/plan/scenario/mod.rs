@@ -43,6 +43,8 @@ pub enum Scenario {
     HotDomain(stress::HotDomain),
     /// One domain stops reading: what do its neighbours notice?
     SlowPeer(stress::SlowPeer),
+    /// One domain attacks at full speed: what do its neighbours notice?
+    Hostile(stress::Hostile),
     /// All streams open, nothing sent: memory per domain stream
     Idle(streams::Idle),
     /// Handshakes per second
@@ -76,6 +78,7 @@ impl Scenario {
             Self::ReconnectStorm(options) => options.plan(),
             Self::HotDomain(options) => options.plan(),
             Self::SlowPeer(options) => options.plan(),
+            Self::Hostile(options) => options.plan(),
             Self::Idle(options) => options.plan(),
             Self::Connect(options) => options.plan(),
             Self::Mixed(options) => options.plan(),
@@ -88,7 +91,7 @@ impl Scenario {
         match self {
             Self::Fanout(_) => Some("presence changes/s"),
             Self::IetfBasic(_) | Self::IetfWide(_) | Self::IetfPeering(_) | Self::IetfXl(_) => Some("presences/s"),
-            Self::ReconnectStorm(_) | Self::HotDomain(_) | Self::SlowPeer(_) => Some("presences/s"),
+            Self::ReconnectStorm(_) | Self::HotDomain(_) | Self::SlowPeer(_) | Self::Hostile(_) => Some("presences/s"),
             Self::Message(_) => Some("messages/s"),
             Self::Soak(_) => Some("stanzas/s"),
             Self::LoginStorm(_) => Some("logins/s"),
@@ -109,6 +112,7 @@ impl Scenario {
             Self::ReconnectStorm(options) => options.rate = rate,
             Self::HotDomain(options) => options.neighbourhood.rate = rate,
             Self::SlowPeer(options) => options.neighbourhood.rate = rate,
+            Self::Hostile(options) => options.neighbourhood.rate = rate,
             Self::LoginStorm(options) => options.users = rate * options.window.as_secs_f64() / options.share,
             Self::Idle(_) | Self::Connect(_) | Self::Mixed(_) => {}
         }
@@ -126,6 +130,7 @@ impl Scenario {
             Self::Soak(options) => vec![("--rate", options.rate)],
             Self::HotDomain(options) => vec![("--rate", options.neighbourhood.rate)],
             Self::SlowPeer(options) => vec![("--rate", options.neighbourhood.rate)],
+            Self::Hostile(options) => vec![("--rate", options.neighbourhood.rate)],
             Self::LoginStorm(options) => vec![("--users", options.users)],
             Self::Idle(_) | Self::Connect(_) | Self::Mixed(_) => Vec::new(),
         }
@@ -144,6 +149,7 @@ impl Scenario {
             Self::ReconnectStorm(options) => options.formula(),
             Self::HotDomain(options) => options.formula(),
             Self::SlowPeer(options) => options.formula(),
+            Self::Hostile(options) => options.formula(),
             Self::Idle(options) => options.formula(),
             Self::Connect(options) => options.formula(),
             Self::Mixed(options) => options.formula(),

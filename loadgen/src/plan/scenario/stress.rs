@@ -1,4 +1,4 @@
-//! `hot-domain` and `slow-peer`: one domain misbehaves; what do its neighbours notice?
+//! `hot-domain`, `slow-peer` and `hostile`: one domain misbehaves; what do its neighbours notice?
 //!
 //! The domain under stress is the most popular one, number 0. Presences to or from it are recorded as stressed, all others as
 //! neighbours'; the neighbours are what is judged.
@@ -10,7 +10,7 @@ use crate::plan::chance::{Chance, Purpose, Zipf};
 use crate::plan::draft::{Draft, STANZA_LEAST, STANZA_MOST, Sides, presence};
 use crate::plan::options::{Basics, Direction};
 use crate::plan::problem::{Problem, within};
-use crate::plan::{Class, Disturbance, Party, Plan};
+use crate::plan::{Attack, Class, Disturbance, Party, Plan};
 
 /// One domain has many times its share of the stanzas.
 #[derive(Clone, Debug, Args, Serialize)]
@@ -32,6 +32,20 @@ pub struct SlowPeer {
     #[command(flatten)]
     #[serde(flatten)]
     pub neighbourhood: Neighbourhood,
+}
+
+/// One remote domain sends what costs most, as fast as the system takes it. It has no part in the usual traffic.
+#[derive(Clone, Debug, Args, Serialize)]
+pub struct Hostile {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub neighbourhood: Neighbourhood,
+    /// What it sends
+    #[arg(long, value_enum, default_value_t = Attack::Elements)]
+    pub attack: Attack,
+    /// Which way the neighbours' stanzas go
+    #[arg(long, value_enum, default_value_t = Direction::Both)]
+    pub direction: Direction,
 }
 
 /// Domains and their usual traffic.
@@ -62,7 +76,7 @@ impl HotDomain {
     pub fn plan(&self) -> Result<Plan, Problem> {
         self.neighbourhood.check()?;
         within("factor", self.factor, 1.0, 10_000.0)?;
-        let draft = self.neighbourhood.draft(self.direction, self.factor)?;
+        let draft = self.neighbourhood.draft(self.direction, Some(self.factor))?;
         Ok(draft.paced("hot-domain", Sides::new(1, self.neighbourhood.domains), self))
     }
 
@@ -79,7 +93,7 @@ impl SlowPeer {
     /// [`Problem`].
     pub fn plan(&self) -> Result<Plan, Problem> {
         self.neighbourhood.check()?;
-        let draft = self.neighbourhood.draft(Direction::Out, 1.0)?;
+        let draft = self.neighbourhood.draft(Direction::Out, Some(1.0))?;
         let disturbance = Some(Disturbance::StopsReading(Party::Remote(0)));
         Ok(draft.paced("slow-peer", Sides { disturbance, ..Sides::new(1, self.neighbourhood.domains) }, self))
     }
@@ -87,6 +101,26 @@ impl SlowPeer {
     /// What the options imply.
     pub fn formula(&self) -> Vec<String> {
         self.neighbourhood.formula(1.0)
+    }
+}
+
+impl Hostile {
+    /// The plan.
+    ///
+    /// # Errors
+    /// [`Problem`].
+    pub fn plan(&self) -> Result<Plan, Problem> {
+        self.neighbourhood.check()?;
+        let draft = self.neighbourhood.draft(self.direction, None)?;
+        let disturbance = Some(Disturbance::Attacks { from: Party::Remote(0), how: self.attack });
+        Ok(draft.paced("hostile", Sides { disturbance, ..Sides::new(1, self.neighbourhood.domains) }, self))
+    }
+
+    /// What the options imply.
+    pub fn formula(&self) -> Vec<String> {
+        let mut formula = self.neighbourhood.formula(1.0);
+        formula[0] = format!("attack: {}, as fast as the system takes it", self.attack.name());
+        formula
     }
 }
 
@@ -99,7 +133,8 @@ impl Neighbourhood {
         within("bytes", self.bytes, STANZA_LEAST, STANZA_MOST)
     }
 
-    fn draft(&self, direction: Direction, factor: f64) -> Result<Draft<'_>, Problem> {
+    /// With `factor` times its share for the domain under stress; `None`: with nothing to or from it.
+    fn draft(&self, direction: Direction, factor: Option<f64>) -> Result<Draft<'_>, Problem> {
         let mut draft = Draft::new(&self.basics);
         let zipf = Zipf::new(self.domains, self.zipf);
         let senders = super::senders(&mut draft, direction, self.domains)?;
@@ -108,8 +143,10 @@ impl Neighbourhood {
             of_domain[choice.below(of_domain.len() as u32) as usize]
         };
         let (mut times, mut choice) = (draft.chance(Purpose::Times), draft.chance(Purpose::Senders));
-        for at in draft.arrivals(&mut times, self.rate * zipf.share(0) * factor)? {
-            draft.depart(at, pick(&mut choice, 0), presence(self.bytes), Class::Stressed)?;
+        if let Some(factor) = factor {
+            for at in draft.arrivals(&mut times, self.rate * zipf.share(0) * factor)? {
+                draft.depart(at, pick(&mut choice, 0), presence(self.bytes), Class::Stressed)?;
+            }
         }
         for at in draft.arrivals(&mut times, self.rate * (1.0 - zipf.share(0)))? {
             let domain = neighbour(&zipf, &mut choice);

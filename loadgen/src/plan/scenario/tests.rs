@@ -6,7 +6,7 @@ use clap::Parser;
 
 use super::*;
 use crate::measure::{Mode, Series};
-use crate::plan::{Class, Departure, Disturbance, Load, StanzaKind};
+use crate::plan::{Attack, Class, Departure, Disturbance, Load, StanzaKind};
 
 #[derive(Debug, Parser)]
 struct Line {
@@ -65,7 +65,7 @@ fn digest(plan: &Plan) -> u64 {
     digest
 }
 
-const SHORT: [&str; 14] = [
+const SHORT: [&str; 15] = [
     "fanout --duration 3s",
     "ietf-basic",
     "ietf-wide --duration 3s",
@@ -76,6 +76,7 @@ const SHORT: [&str; 14] = [
     "reconnect-storm --duration 3s",
     "hot-domain --duration 3s",
     "slow-peer --duration 3s",
+    "hostile --duration 3s",
     "idle",
     "connect",
     "mixed --duration 3s",
@@ -198,6 +199,21 @@ fn default_fan_out_supports_the_percentiles_it_promises() {
 fn fan_out_to_one_contact_is_recorded_as_one() {
     let plan = plan("fanout -k 1 -d 1 --duration 3s");
     assert_eq!((plan.main_series(), plan.mode()), (Some(Series::Last), Mode::Open { fan_outs: true }));
+}
+
+#[test]
+fn attacker_has_no_part_in_the_usual_traffic_of_its_neighbours() {
+    let plan = plan("hostile --duration 20s --rate 1000 --attack bytes");
+    let attack = Disturbance::Attacks { from: Party::Remote(0), how: Attack::Bytes };
+    assert_eq!(plan.disturbance, Some(attack));
+    let departures = departures(&plan);
+    assert!(departures.iter().all(|departure| departure.class == Class::Neighbour));
+    let ends = departures.iter().map(|departure| plan.senders[departure.sender as usize].contacts[0].lane);
+    let lanes: std::collections::HashSet<u32> = ends.collect();
+    let of_attacker =
+        |lane: &u32| [plan.lanes[*lane as usize].from, plan.lanes[*lane as usize].to].contains(&Party::Remote(0));
+    assert!(!lanes.iter().any(of_attacker));
+    assert!(lanes.len() > 60, "both ways: {}", lanes.len());
 }
 
 #[test]

@@ -1,0 +1,102 @@
+//! A stream with a blocking socket, as a hostile domain has it.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use ringgate::stage::endpoint::{Endpoint, Heard};
+use socket2::{SockRef, Socket};
+
+use super::waste::Waste;
+use crate::engine::scene::{HANDSHAKE, Opening};
+use crate::engine::socket;
+
+/// Between two looks whether it is time to end, while the system does not read.
+const LOOK: Duration = Duration::from_millis(50);
+/// Bytes that the kernel keeps for the system. With more, the kernel would send much of them while the system acknowledges
+/// earlier ones: on the system's core, at the system's cost.
+const KEPT_BYTES: usize = 64 << 10;
+
+/// A proven stream, to be written to.
+pub(super) struct Line {
+    stream: TcpStream,
+    endpoint: Endpoint,
+    out: Vec<u8>,
+}
+
+/// Why nothing more can be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The system closed or cut the stream.
+    ByThem,
+    /// It was time.
+    ByUs,
+}
+
+impl Line {
+    /// Opens it, and proves itself.
+    ///
+    /// # Errors
+    /// In one line: the system cannot be reached, or refuses us.
+    pub(super) fn open(opening: Opening) -> anyhow::Result<Self> {
+        let Opening { target, source, call, cast } = opening;
+        let socket = Socket::from(socket::outbound(source, target)?);
+        socket.connect(&target.into()).with_context(|| target.to_string())?;
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(LOOK))?;
+        stream.set_write_timeout(Some(LOOK))?;
+        let mut line = Self { stream, endpoint: Endpoint::initiating(call, cast)?, out: Vec::new() };
+        line.negotiate()?;
+        SockRef::from(&line.stream).set_send_buffer_size(KEPT_BYTES)?;
+        Ok(line)
+    }
+
+    fn negotiate(&mut self) -> anyhow::Result<()> {
+        let (begin, mut is_ready, mut buffer) = (Instant::now(), false, vec![0; 1 << 14]);
+        self.endpoint.start(&mut self.out)?;
+        while !is_ready {
+            self.stream.write_all(&self.out)?;
+            self.out.clear();
+            if begin.elapsed() > HANDSHAKE {
+                bail!("no stream within {HANDSHAKE:?}");
+            }
+            let count = match self.stream.read(&mut buffer) {
+                Ok(0) => bail!("the system ended the stream before it was proven"),
+                Ok(count) => count,
+                Err(error) if is_pause(&error) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let heard = self.endpoint.receive(&mut buffer[..count], &mut self.out, &mut |heard| {
+                is_ready |= matches!(heard, Heard::Ready);
+            });
+            heard?;
+        }
+        Ok(self.stream.write_all(&self.out)?)
+    }
+
+    /// Sends one write's worth of `waste`, until `is_over` at most. Returns how many bytes the kernel took, and whether there can
+    /// be more.
+    pub(super) fn send(&mut self, waste: &mut Waste, is_over: &dyn Fn() -> bool) -> (usize, Result<(), Ended>) {
+        self.out.clear();
+        for _ in 0..waste.records() {
+            if self.endpoint.send(waste.next_record(), &mut self.out).is_err() {
+                return (0, Err(Ended::ByThem));
+            }
+        }
+        let mut sent = 0;
+        while sent < self.out.len() {
+            match self.stream.write(&self.out[sent..]) {
+                Ok(count) => sent += count,
+                Err(error) if is_pause(&error) && is_over() => return (sent, Err(Ended::ByUs)),
+                Err(error) if is_pause(&error) => {}
+                Err(_) => return (sent, Err(Ended::ByThem)),
+            }
+        }
+        (sent, Ok(()))
+    }
+}
+
+fn is_pause(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
