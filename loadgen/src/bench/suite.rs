@@ -80,20 +80,16 @@ const OUTBOUND: &[Contender] = &[RINGGATE, HAPROXY, PROSODY, EJABBERD, DIRECT];
 
 /// One system under every attack; the first is left alone, in the second only the generator is disturbed.
 const ATTACKED: &[Contender] = &[
-    attacked("none", "--attack none"),
-    attacked("sink", "--attack sink"),
-    attacked("elements", "--attack elements"),
-    attacked("attributes", "--attack attributes"),
-    attacked("prefixes", "--attack prefixes"),
-    attacked("records", "--attack records"),
-    attacked("bytes", "--attack bytes"),
-    attacked("whitespace", "--attack whitespace"),
-    attacked("reconnect", "--attack reconnect"),
+    ringgate("none", "--attack none"),
+    ringgate("sink", "--attack sink"),
+    ringgate("elements", "--attack elements"),
+    ringgate("attributes", "--attack attributes"),
+    ringgate("prefixes", "--attack prefixes"),
+    ringgate("records", "--attack records"),
+    ringgate("bytes", "--attack bytes"),
+    ringgate("whitespace", "--attack whitespace"),
+    ringgate("reconnect", "--attack reconnect"),
 ];
-
-const fn attacked(name: &'static str, options: &'static str) -> Contender {
-    Contender { name, system: System::Ringgate, options }
-}
 
 /// Carried by everyone, as fast as it goes: half of the slowest is the rate of the fan-out.
 const FLOOD: &str = "flood";
