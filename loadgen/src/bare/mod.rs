@@ -113,6 +113,7 @@ impl Bare<'_> {
             carried: 0,
             streams: self.streams(),
             growth: None,
+            attack: None,
             phases: PhaseLengths { connect: begin.as_secs_f64(), ..PhaseLengths::default() },
             processor: Processor::default(),
             interrupted: false,
