@@ -48,7 +48,7 @@ pub const HELD_BYTES: usize = 64 << 10;
 pub const IDLE_RECORDS: usize = 128;
 /// Servers whose sessions can be resumed, per local identity; the oldest makes room.
 pub const RESUMABLE_SERVERS: usize = 512;
-/// Bytes of remembered verdicts on trusted chains, per store: of some 20,000 partners, so that a hub's return costs no verification.
+/// Bytes of remembered verdicts on trusted chains, per store: of some 18,000 partners, so that a hub's return costs no verification.
 pub const VERDICTS_BYTES: usize = 8 << 20;
 /// How long such a verdict holds, at most; it ends with the first certificate of the chain. New roots make a new store, which knows none.
 pub const VERDICT_LIFETIME: Duration = Duration::from_hours(1);

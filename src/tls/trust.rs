@@ -62,7 +62,7 @@ impl Trust {
         let Some((chain, (leaf, intermediates))) = chain.and_then(|chain| Some((chain, chain.split_first()?))) else {
             return without_names(Untrusted::Absent, [0; 32]);
         };
-        let digest = verdicts::digest(chain);
+        let digest = verdicts::digest(leaf, chain);
         if let Some(known) = self.verdicts.get(&digest, now) {
             return known;
         }
@@ -181,5 +181,19 @@ mod tests {
         let again = trust.judge(Some(&known), after(still));
         assert_eq!((again.trust, again.dns_names, again.fingerprint), (Ok(()), first.dns_names, first.fingerprint));
         assert!(trust.judge(Some(&known), after(VERDICT_LIFETIME)).trust.is_err());
+    }
+
+    #[test]
+    fn certificates_that_nobody_needs_displace_only_the_verdict_on_their_own_leaf() {
+        let (mut trust, issuer) = authority();
+        let (partner, stranger, begin) = (chain(&issuer), chain(&issuer), now());
+        assert_eq!(trust.judge(Some(&partner), begin).trust, Ok(()));
+        // Whatever parses may stand behind the leaf: it is on no path.
+        let extras: Vec<_> = (0..5).map(|_| [stranger.clone(), chain(&issuer)].concat()).collect();
+        assert!(extras.iter().all(|padded| trust.judge(Some(padded), begin).trust == Ok(())));
+        trust.anchors.clear();
+        assert_eq!(trust.judge(Some(&partner), begin).trust, Ok(()));
+        assert_eq!(trust.judge(Some(&extras[4]), begin).trust, Ok(()));
+        assert!(extras[..4].iter().all(|padded| trust.judge(Some(padded), begin).trust.is_err()));
     }
 }
