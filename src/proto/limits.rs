@@ -30,9 +30,11 @@ pub const SASL_FAILURES: u8 = 5;
 /// Requests for features that were never offered (compression, acknowledgements) that one stream gets an answer to;
 /// more is `policy-violation`.
 pub const REFUSALS_PER_STREAM: u8 = 16;
-/// Dialback verifications that one stream may have open; more get `resource-constraint`. And those that are open on one stream of ours to an
-/// authoritative server; more wait for answers to the others, no longer than [`DIALBACK`] after their request.
+/// Dialback verifications that one stream may have open; more get `resource-constraint`.
 pub const VERIFICATIONS_PER_STREAM: usize = 64;
+/// Verification requests that are open on one stream of ours to an authoritative server; more wait for answers to the others, no longer than
+/// [`DIALBACK`] after they were asked for.
+pub const VERIFICATION_REQUESTS_PER_STREAM: usize = 64;
 /// Dialback verifications that a shard may have open; more get `resource-constraint`.
 pub const VERIFICATIONS_PER_SHARD: usize = 4_096;
 /// Dialback verifications that a shard may have open for the streams of one remote address, closed ones included; more

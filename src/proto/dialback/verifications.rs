@@ -10,7 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::address::DomainPair;
-use crate::limits::VERIFICATIONS_PER_STREAM;
+use crate::limits::VERIFICATION_REQUESTS_PER_STREAM;
 
 use super::{DialbackValid, Frame, FrameBody, FrameKind, Outcome};
 
@@ -40,7 +40,7 @@ impl<O> Verifications<O> {
     /// `from` its target `to` its sender; `id` is the stream id that *we* gave to the stream the result came on.
     ///
     /// Gives `origin` back, and queues nothing, when this very question is open already (its two answers could not be
-    /// told apart) or [`Self::is_full`].
+    /// told apart) or [`Self::is_full`]: the bound holds whoever asks. The gate does not ask before there is room.
     pub fn ask(&mut self, pair: &DomainPair, id: &str, key: &str, origin: O, out: &mut Vec<u8>) -> Option<O> {
         if self.is_full() || self.position(pair, id).is_some() {
             return Some(origin);
@@ -75,9 +75,9 @@ impl<O> Verifications<O> {
         self.open.iter().position(|open| open.id == id && open.pair == *pair)
     }
 
-    /// Whether [`VERIFICATIONS_PER_STREAM`] answers are outstanding.
+    /// Whether [`VERIFICATION_REQUESTS_PER_STREAM`] answers are outstanding.
     pub fn is_full(&self) -> bool {
-        self.open.len() >= VERIFICATIONS_PER_STREAM
+        self.open.len() >= VERIFICATION_REQUESTS_PER_STREAM
     }
 
     /// How many answers are outstanding.

@@ -115,7 +115,8 @@ impl Gate {
         let Some(entry) = self.links.get_mut(link) else { return };
         let is_late = |origin: &Origin| origin.since + limits::DIALBACK <= now;
         let mut late = entry.verifications.give_up(is_late);
-        // The search may go on for much longer than whoever asked may hold a place.
+        // The search, or the wait for a turn, may go on for much longer than whoever asked may hold a place: the answer is
+        // `remote-server-timeout` then, too. XEP-0220 §2.5.
         let count = entry.pending.iter().take_while(|pending| is_late(&pending.origin)).count();
         late.extend(entry.pending.drain(..count).map(|pending| (pending.origin, pending.pair)));
         let has_room = !late.is_empty() && !entry.pending.is_empty();

@@ -146,11 +146,11 @@ impl Gate {
                 self.verification_failed(origin, &frame.pair, DialbackError::RemoteServerNotFound, now);
             }
         }
-        // There is room for another question.
-        if self.links.get(link).is_some_and(|entry| !entry.pending.is_empty()) {
-            self.authorise(link, now);
+        match self.links.get(link) {
+            // There is room for another request; answers are told apart by their addresses and id: XEP-0220 §2.1.2.
+            Some(entry) if !entry.pending.is_empty() => self.authorise(link, now),
+            _ => self.watch_link(link),
         }
-        self.watch_link(link);
     }
 
     fn verification_succeeded(&mut self, origin: Origin, witness: DialbackValid, now: Timestamp) {

@@ -289,9 +289,9 @@ fn backend_asks_for(town: &mut Town, streams: usize) -> Vec<ConnId> {
 fn backend_that_opens_hundreds_of_streams_at_once_has_each_of_them_proven() {
     let mut town = Town::new();
     let (_, back) = town.backend_calls();
-    let streams = backend_asks_for(&mut town, 5 * limits::VERIFICATIONS_PER_STREAM);
+    let streams = backend_asks_for(&mut town, 5 * limits::VERIFICATION_REQUESTS_PER_STREAM);
     let asked = String::from_utf8(town.heard(back).to_vec()).unwrap().matches("<db:verify").count();
-    assert_eq!(asked, limits::VERIFICATIONS_PER_STREAM, "asked at once");
+    assert_eq!(asked, limits::VERIFICATION_REQUESTS_PER_STREAM, "asked at once");
     while !town.heard(back).is_empty() {
         town.grants(back);
     }
@@ -306,7 +306,7 @@ fn backend_that_opens_hundreds_of_streams_at_once_has_each_of_them_proven() {
 fn verifications_behind_unanswered_ones_fail_in_time() {
     let mut town = Town::new();
     let (_, back) = town.backend_calls();
-    let streams = backend_asks_for(&mut town, 3 * limits::VERIFICATIONS_PER_STREAM);
+    let streams = backend_asks_for(&mut town, 3 * limits::VERIFICATION_REQUESTS_PER_STREAM);
     town.passes(limits::DIALBACK - Duration::from_secs(1));
     for conn in &streams {
         assert!(!town.hears(*conn).contains("<db:result"));

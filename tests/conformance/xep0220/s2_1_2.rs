@@ -1,7 +1,7 @@
 //! XEP-0220 §2.1.2: the Receiving Server asks the authoritative server, and matches (from, to, id).
 
 use ringgate_proto::dialback::{DialbackError, FrameKind, Outcome, Verifications};
-use ringgate_proto::limits::VERIFICATIONS_PER_STREAM;
+use ringgate_proto::limits::VERIFICATION_REQUESTS_PER_STREAM;
 use ringgate_proto::proof::{DomainVerified, Method};
 
 use super::{answer, read, text};
@@ -108,7 +108,7 @@ fn same_question_is_not_asked_twice_while_it_is_open() {
 #[test]
 fn questions_beyond_the_bound_are_given_back() {
     let (mut verifications, mut out) = (Verifications::default(), Vec::new());
-    for n in 0..VERIFICATIONS_PER_STREAM {
+    for n in 0..VERIFICATION_REQUESTS_PER_STREAM {
         assert_eq!(verifications.ask(&pair(REMOTE, LOCAL), &format!("id{n}"), "key", n, &mut out), None);
     }
     out.clear();
