@@ -54,7 +54,7 @@ pub struct Outcome {
     pub options: serde_json::Value,
     /// What was measured.
     pub system: SystemRecord,
-    /// What ringgate says of its shards, if it has several.
+    /// What ringgate says of its shards, if it has several or its number of shards was asked for.
     #[serde(default)]
     pub shards: Option<Shards>,
     /// On what.
@@ -254,7 +254,7 @@ pub struct Attacked {
 pub struct Growth {
     /// About once a second, of the warm-up and the measured phase.
     pub held: Vec<Held>,
-    /// Bytes of memory per hour of the measured phase; none where looks are too few to tell, or there is no system.
+    /// Bytes of memory per hour of the measured phase; none where looks are too few to tell, or nothing may be looked at.
     pub memory: Option<Trend>,
     /// Descriptors per hour; none likewise.
     pub descriptors: Option<Trend>,

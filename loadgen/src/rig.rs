@@ -114,8 +114,8 @@ impl Rig {
         });
         // A system that is gone says more than what the engine noticed of it.
         watched.under.check()?;
-        let shards = watched.under.shards()?;
         let mut measured = measured?;
+        let shards = watched.under.shards()?;
         measured.intervals = merge([measured.intervals, hiccup.finish(measured.phases)]);
         let mut record = record(plan, command, &watched, measured);
         record.outcome.shards = shards;

@@ -192,7 +192,7 @@ pub struct Under {
     processes: Vec<Process>,
     /// What runs already, instead of processes of ours.
     attached: Option<Attached>,
-    /// Where ringgate serves its figures, if anything can pass between its shards.
+    /// Where ringgate serves its figures, if they are wanted.
     metrics: Option<SocketAddr>,
 }
 
@@ -217,7 +217,7 @@ impl Under {
         self.attached.as_ref().map(Attached::cores)
     }
 
-    /// What has passed between its shards so far, if it has several. Takes a second or two.
+    /// What has passed between its shards so far, if it serves its figures. Takes a second or two.
     ///
     /// # Errors
     /// It does not say.

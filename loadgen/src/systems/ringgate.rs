@@ -44,8 +44,8 @@ impl Ports {
     }
 }
 
-/// Starts it with one shard per core, unless asked for another number. With several it serves its figures: the one thing that they tell
-/// here is what passes between shards.
+/// Starts it with one shard per core, unless asked for a number. It serves its figures when asked for a number, or when it has several: the
+/// one thing that they tell here is what passes between shards, and one shard is compared with two in the same configuration.
 ///
 /// # Errors
 /// It does not start.
@@ -53,7 +53,8 @@ pub(super) fn start(setting: &Setting<'_>, folder: &Folder) -> anyhow::Result<Un
     let (program, leading) = program(setting)?;
     let [public, public_direct_tls, internal, metrics] = ports::free()?;
     let ports = Ports { public, public_direct_tls, internal };
-    let metrics = (shards(setting) > 1).then_some(metrics);
+    let is_about_shards = setting.programs.shards.is_some() || shards(setting) > 1;
+    let metrics = is_about_shards.then_some(metrics);
     let file = configure(setting, folder, ports, metrics)?;
     let name = System::Ringgate.name();
     let launch = Launch::new(name, &program, setting.cores)
