@@ -28,7 +28,7 @@
 //! - Where streams come and go: the interval of the slope of memory or descriptors lies above 0, and the slope is 1 MB an hour, or 20
 //!   descriptors an hour, or more. With 50 streams a second that is 6 bytes a stream, less than anything that could be forgotten of one, or a
 //!   descriptor of one stream in 9,000. An interval that reaches beyond these bounds without growth being found, and a slope
-//!   below them, are doubts; that the generator was late or busy is one there, too, for latency is not what the run is about.
+//!   below them, are doubts, and so is a slope that is not known; that the generator was late or busy is one there, too, for latency is not what the run is about.
 
 use std::time::Duration;
 
@@ -110,8 +110,11 @@ fn growth(evidence: &Evidence<'_>, growth: &Growth, verdict: &mut Verdict) {
     ];
     for (what, trend, bound, show) in of {
         let Some(Trend { per_hour, least, most }) = trend else {
-            if evidence.processor.system > 0.0 && !evidence.interrupted {
-                verdict.doubts.push(format!("too few looks to tell whether {what} grows: take a longer --duration"));
+            if !evidence.interrupted {
+                verdict.doubts.push(format!(
+                    "nothing tells whether {what} grows: the looks are too few (take a longer --duration), or see nothing \
+                     (no system, or another user's)"
+                ));
             }
             continue;
         };

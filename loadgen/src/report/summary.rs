@@ -101,11 +101,9 @@ pub(super) fn trends(run: &Run) -> Vec<(&'static str, String)> {
     let Some(growth) = &run.outcome.growth else { return Vec::new() };
     let of = [
         ("memory", growth.memory, validity::bytes_per_hour as fn(f64) -> String),
-        ("open files", growth.descriptors, validity::descriptors_per_hour),
+        ("descriptors", growth.descriptors, validity::descriptors_per_hour),
     ];
-    let shown = of.map(|(what, trend, show)| {
-        (what, trend.map_or("too few looks to tell".to_owned(), |trend| slope(&trend, show)))
-    });
+    let shown = of.map(|(what, trend, show)| (what, trend.map_or("not known".to_owned(), |trend| slope(&trend, show))));
     shown.into()
 }
 
@@ -115,7 +113,7 @@ fn slope(trend: &Trend, show: fn(f64) -> String) -> String {
     format!("{}, 95 %: {} to {}; {zero}", show(per_hour), show(least), show(most))
 }
 
-/// What passed between the shards of ringgate; nothing if it has one.
+/// What passed between the shards of ringgate, if it says so.
 fn shards(outcome: &Outcome) -> String {
     let Some(Shards { count, streams_moved, stanzas_crossed }) = outcome.shards else { return String::new() };
     let [count, moved, crossed] = [count, streams_moved, stanzas_crossed].map(units::count);
@@ -350,7 +348,7 @@ fn verdict(verdict: &Verdict, paint: Paint) -> String {
 }
 
 fn row(name: &str, content: &str) -> String {
-    format!("  {name:<11}{content}\n")
+    format!("  {name:<10} {content}\n")
 }
 
 /// At most `width` characters.

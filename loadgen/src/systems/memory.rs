@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// Resident memory of a process, bytes.
+/// Resident memory of a process, bytes; 0 if it is not there, or this user may not look.
 ///
 /// # Source
 /// proc_pid_status(5).
@@ -12,7 +12,7 @@ pub(super) fn resident_bytes(pid: u32) -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kilobytes| kilobytes * 1024)
 }
 
-/// Open descriptors of a process, as far as this user may look.
+/// Open descriptors of a process; 0 if this user may not look at them, as at those of another user's.
 ///
 /// # Source
 /// proc_pid_fd(5).

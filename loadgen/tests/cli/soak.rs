@@ -22,9 +22,9 @@ fn soak_says_how_memory_and_descriptors_went_and_loses_nothing() {
     assert_eq!(csv.lines().count(), looks + 1, "{csv}");
     assert!(csv.starts_with("seconds,phase,resident_bytes,descriptors\n0."), "{csv}");
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
-    assert!(page.contains("memory over time") && page.contains("open files over time"));
+    assert!(page.contains("memory over time") && page.contains("descriptors over time"));
     assert!(
-        ended.stdout.contains("\n  open files ")
+        ended.stdout.contains("\n  descriptors ")
             && ended.stdout.contains("kB/hour, 95 %: ")
             && ended.stdout.contains("held.csv"),
         "{ended:?}"

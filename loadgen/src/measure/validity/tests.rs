@@ -327,7 +327,11 @@ fn growth_that_is_small_or_uncertain_is_a_doubt_and_none_is_none() {
     let uncertain = of_growth(trend(0.0, 0.0, 0.0), trend(9.0, -5.0, 23.0));
     assert!(only(&uncertain.doubts).starts_with("the number of descriptors may grow by more than 20.0/hour: 9.0/hour"));
     let unknown = of_growth(None, trend(0.0, 0.0, 0.0));
-    assert!(only(&unknown.doubts).starts_with("too few looks to tell whether memory grows"));
+    assert!(only(&unknown.doubts).starts_with("nothing tells whether memory grows"));
+    let mut unseen = run(fan_outs(), MS / 100, good);
+    unseen.processor.system = 0.0;
+    let verdict = judge(&Evidence { growth: Some(&Growth::default()), ..evidence(&unseen) });
+    assert_eq!(verdict.doubts.iter().filter(|doubt| doubt.starts_with("nothing tells whether")).count(), 2);
 }
 
 #[test]

@@ -134,7 +134,7 @@ mod tests {
         let (names, text) = must_be_well_formed(&page);
         assert_eq!(names.iter().filter(|name| *name == "svg").count(), 6, "two more");
         let slope = "memory: 180000 kB/hour, 95 %: 170000 kB/hour to 190000 kB/hour; 0 lies outside";
-        assert!(text.contains(slope) && text.contains("open files: too few looks to tell"), "{text}");
+        assert!(text.contains(slope) && text.contains("descriptors: not known"), "{text}");
         assert!(page.contains("aria-label=\"memory over time\"") && text.contains("20.0 MB"));
     }
 
