@@ -1,4 +1,4 @@
-//! The floor under a fan-out: its TLS records and its sends alone, without XMPP, server or proxy.
+//! What a fan-out costs that gets a TLS record for each stanza and a send for each connection, without XMPP, server or proxy.
 //!
 //! ```text
 //!   the system's core:  due ─▶ seal a record per stanza ─▶ one send per connection ─▶ … ─▶ the next departure
@@ -7,8 +7,9 @@
 //! ```
 //!
 //! The plan is that of any other system: the same departures, recipients and sizes, at the same times, with a connection for each
-//! lane; arrivals are timed and judged in the same way. What a system adds to the last arrival of a fan-out is what it does
-//! besides: to receive, to read, to prove, to route. Handshakes take place in memory, before anything is timed.
+//! lane; arrivals are timed and judged in the same way. A system has to receive, to read, to prove and to route besides, and the
+//! generator to write to it; it may need fewer records, if it puts what goes to one connection into one. Handshakes take place in
+//! memory, before anything is timed.
 
 mod opening;
 mod sealing;

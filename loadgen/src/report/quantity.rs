@@ -29,11 +29,13 @@ pub enum Quantity {
     BackAfter,
     /// Stanzas that were received on one shard of ringgate and sent on another, in the whole run.
     StanzasCrossed,
+    /// What the system took from an attacker, bytes per second of the measured phase.
+    AttackBytesPerSecond,
 }
 
 impl Quantity {
     /// In the order of tables.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::CpuPerStanza,
         Self::StanzasPerCoreSecond,
         Self::StanzasPerSecond,
@@ -45,6 +47,7 @@ impl Quantity {
         Self::CpuPerHandshake,
         Self::BackAfter,
         Self::StanzasCrossed,
+        Self::AttackBytesPerSecond,
     ];
 
     /// As tables name it.
@@ -61,6 +64,7 @@ impl Quantity {
             Self::CpuPerHandshake => "CPU per handshake",
             Self::BackAfter => "all streams back after",
             Self::StanzasCrossed => "stanzas that crossed shards",
+            Self::AttackBytesPerSecond => "bytes/s of the attack",
         }
     }
 
@@ -69,7 +73,7 @@ impl Quantity {
         match self {
             Self::CpuPerStanza | Self::CpuPerHandshake | Self::BackAfter => Unit::Seconds,
             Self::P50 | Self::P99 | Self::P999 => Unit::Seconds,
-            Self::BytesPerStream => Unit::Bytes,
+            Self::BytesPerStream | Self::AttackBytesPerSecond => Unit::Bytes,
             Self::StanzasPerCoreSecond | Self::StanzasPerSecond | Self::HandshakesPerSecond => Unit::Number,
             Self::StanzasCrossed => Unit::Number,
         }
@@ -103,6 +107,7 @@ impl Quantity {
             Self::CpuPerHandshake => run.seconds_per_handshake(),
             Self::BackAfter => run.outcome.streams.back_after,
             Self::StanzasCrossed => run.outcome.shards.map(|shards| shards.stanzas_crossed as f64),
+            Self::AttackBytesPerSecond => run.attack_bytes_per_second(),
         }
     }
 }
@@ -110,6 +115,7 @@ impl Quantity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Attacked;
     use crate::report::made_up;
 
     #[test]
@@ -117,14 +123,27 @@ mod tests {
         let record = made_up::fan_out(1, 1, 1.0);
         let figures =
             |run: &Run| Quantity::ALL.map(|quantity| quantity.of(run).map(|value| quantity.unit().show(value)));
-        let [cpu, per_core, rate, p50, p99, p999, memory, handshakes, of_handshake, back, crossed] =
+        let [cpu, per_core, rate, p50, p99, p999, memory, handshakes, of_handshake, back, crossed, attack] =
             figures(&Run::of(&record));
         let shown = [cpu, per_core, rate].map(Option::unwrap_or_default);
         assert_eq!(shown, ["8.00 µs", "125,000", "40,000"]);
         // 1,000 fan-outs: enough for a median only.
         // Memory under load is not that of an idle stream.
-        assert_eq!([memory, handshakes, of_handshake, back, crossed], [const { None }; 5]);
+        assert_eq!([memory, handshakes, of_handshake, back, crossed, attack], [const { None }; 6]);
         assert_eq!((p50.is_some(), p99, p999), (true, None, None));
+    }
+
+    #[test]
+    fn processor_time_that_an_attacker_took_is_no_stanzas() {
+        let mut record = made_up::fan_out(1, 1, 1.0);
+        let attack = Attacked { bytes: 3_000_000_000, streams: 1, closed: 0, refused: 0 };
+        record.outcome.attack = Some(attack);
+        let run = Run::of(&record);
+        assert_eq!(
+            [Quantity::CpuPerStanza, Quantity::StanzasPerCoreSecond].map(|quantity| quantity.of(&run)),
+            [None; 2]
+        );
+        assert!(Quantity::AttackBytesPerSecond.of(&run).is_some_and(|bytes| bytes > 0.0));
     }
 
     #[test]

@@ -67,11 +67,17 @@ impl Run {
         }
     }
 
-    /// Processor time of the system per stanza that arrived within the measured phase, seconds; `None` where no stanza did or its
-    /// time is unknown.
+    /// Processor time of the system per stanza that arrived within the measured phase, seconds; `None` where no stanza did, its
+    /// time is unknown, or an attacker took some of it.
     pub fn seconds_per_stanza(&self) -> Option<f64> {
         let (used, carried) = (self.outcome.processor.system, self.outcome.carried);
-        (used > 0.0 && carried > 0).then(|| used / carried as f64)
+        (used > 0.0 && carried > 0 && self.outcome.attack.is_none()).then(|| used / carried as f64)
+    }
+
+    /// Bytes that the system took from an attacker, per second of the measured phase.
+    pub fn attack_bytes_per_second(&self) -> Option<f64> {
+        let (attack, seconds) = (self.outcome.attack?, self.outcome.phases.measure);
+        (seconds > 0.0).then(|| attack.bytes as f64 / seconds)
     }
 
     /// Stanzas that arrived within the measured phase, per second of it.
