@@ -127,8 +127,11 @@ impl Shard {
                 if progress.established {
                     self.established(id);
                 }
-                if progress.closed {
-                    self.peer_ended(id);
+                match progress.closed {
+                    // It is said after the plaintext before it.
+                    true if !rest.is_empty() => turn.is_closed = true,
+                    true => self.peer_ended(id),
+                    false => {}
                 }
             }
             Err(error) => self.tls_failed(id, &error.to_string()),
@@ -162,7 +165,7 @@ impl Shard {
     }
 
     /// FIN or close_notify, whichever came first.
-    fn peer_ended(&mut self, id: SocketId) {
+    pub(super) fn peer_ended(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.peer_ended) else { return };
         socket.peer_ended = true;
         let conn = socket.conn;

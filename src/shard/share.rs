@@ -47,6 +47,8 @@ pub(super) struct Backlog {
     plain: Rest,
     /// As they came.
     raw: Rest,
+    /// A close_notify came behind the plaintext that waits, and the gate does not know yet.
+    is_closed: bool,
     end: Option<End>,
     /// Whether its turn will come by itself.
     queued: bool,
@@ -89,6 +91,8 @@ pub(super) struct Turn {
     others: bool,
     /// It had a share when its bytes came: whatever else comes now goes first.
     is_further: bool,
+    /// A close_notify came, behind plaintext that the gate did not get.
+    pub(super) is_closed: bool,
     began: Option<Timestamp>,
 }
 
@@ -138,18 +142,19 @@ impl Shard {
         let was_single = socket.reads_singly;
         socket.reads_singly &= bytes.is_full();
         if socket.backlog.is_some() {
-            return self.put_off(id, Vec::new(), &bytes);
+            return self.put_off(id, Backlog::default(), &bytes);
         }
         let handshakes = matches!(socket.phase, Phase::Handshaking);
-        let mut turn = Turn { id, others: !self.waiting.is_empty(), is_further: false, began: None };
+        let mut turn = Turn { id, others: !self.waiting.is_empty(), is_further: false, is_closed: false, began: None };
         if handshakes && (turn.others || turn.has_news(&mut self.ring, self.mailboxes.get(self.id))) {
             // A handshake is many times a share, and cannot be cut.
-            return self.put_off(id, Vec::new(), &bytes);
+            return self.put_off(id, Backlog::default(), &bytes);
         }
         let mut plain = Vec::new();
         let used = self.take_in(&mut turn, &mut bytes, &mut plain);
         if used < bytes.len() || !plain.is_empty() {
-            self.put_off(id, plain, &bytes[used..]);
+            let plain = Rest { bytes: plain, used: 0 };
+            self.put_off(id, Backlog { plain, is_closed: turn.is_closed, ..Backlog::default() }, &bytes[used..]);
         } else if was_single {
             self.read_on(id);
         }
@@ -185,8 +190,8 @@ impl Shard {
         used
     }
 
-    /// Keeps bytes until their connection's turn comes.
-    fn put_off(&mut self, id: SocketId, plain: Vec<u8>, raw: &[u8]) {
+    /// Keeps bytes until their connection's turn comes: behind those that wait, or as the first, behind those of `new`.
+    fn put_off(&mut self, id: SocketId, new: Backlog, raw: &[u8]) {
         let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.is_closing()) else { return };
         match &mut socket.backlog {
             Some(backlog) => {
@@ -197,8 +202,7 @@ impl Shard {
             None => {
                 let mut bytes = self.spare.pop().unwrap_or_default();
                 bytes.extend_from_slice(raw);
-                let (plain, raw) = (Rest { bytes: plain, used: 0 }, Rest { bytes, used: 0 });
-                socket.backlog = Some(Box::new(Backlog { plain, raw, end: None, queued: true }));
+                socket.backlog = Some(Box::new(Backlog { raw: Rest { bytes, used: 0 }, queued: true, ..new }));
                 self.waiting.push_back(id);
                 self.observations.counters.deferrals += 1;
             }
@@ -228,7 +232,7 @@ impl Shard {
         }
         let Some(mut backlog) = socket.backlog.take() else { return };
         let conn = socket.conn;
-        let mut turn = Turn { id, others, is_further: true, began: None };
+        let mut turn = Turn { id, others, is_further: true, is_closed: false, began: None };
         let Rest { bytes, used } = &backlog.plain;
         let others = (&mut self.ring, self.mailboxes.get(self.id));
         let given = turn.give((conn, &bytes[*used..]), &mut self.gate, self.now, others);
@@ -237,6 +241,7 @@ impl Shard {
             let Rest { bytes, used } = &mut backlog.raw;
             let taken = self.take_in(&mut turn, &mut bytes[*used..], &mut backlog.plain.bytes);
             backlog.raw.advance(taken);
+            backlog.is_closed |= turn.is_closed;
         }
         self.put_back(id, backlog);
     }
@@ -255,6 +260,9 @@ impl Shard {
     fn finish_backlog(&mut self, id: SocketId, backlog: Backlog) {
         self.recycle(backlog.plain.bytes);
         self.recycle(backlog.raw.bytes);
+        if backlog.is_closed {
+            self.peer_ended(id);
+        }
         match backlog.end {
             Some(end) => self.over(id, end),
             None => {

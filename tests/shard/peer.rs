@@ -32,10 +32,25 @@ impl Peer {
     }
 
     pub(crate) fn try_say(&mut self, text: &str) -> std::io::Result<()> {
-        let Some(session) = &mut self.tls else { return self.stream.write_all(text.as_bytes()) };
-        let mut out = Vec::new();
-        session.send(text.as_bytes(), &mut out).expect("TLS");
+        if self.tls.is_none() {
+            return self.stream.write_all(text.as_bytes());
+        }
+        let out = self.sealed(text);
         self.stream.write_all(&out)
+    }
+
+    /// Records of TLS, to be written by hand.
+    pub(crate) fn sealed(&mut self, text: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.tls.as_mut().expect("a session").send(text.as_bytes(), &mut out).expect("TLS");
+        out
+    }
+
+    /// The record of a close_notify.
+    pub(crate) fn farewell(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.tls.as_mut().expect("a session").close(&mut out);
+        out
     }
 
     /// Reads once. `false` at the end.

@@ -1,5 +1,6 @@
 //! Connections that bring more than their share of a tick, and those beside them.
 
+use std::io::Write;
 use std::net::Shutdown;
 
 use crate::peer::Peer;
@@ -107,6 +108,28 @@ fn flood_that_waited_is_complete_and_in_order_though_its_sender_has_left() {
     assert_eq!(next, [FLOOD, FLOOD]);
     assert!(street.deferrals() > 0);
     street.world.eventually(|world| world.connections() == 1);
+    street.end();
+}
+
+#[test]
+fn close_notify_does_not_overtake_the_plaintext_before_it() {
+    let mut street = Street::new();
+    let record = street.first.sealed(&dear(REMOTES[0], 0));
+    let (most, tail) = record.split_at(record.len() - 500);
+    street.first.stream.write_all(most).expect("write");
+    street.second.say(&message(REMOTES[1], INSIDE, "the record is torn"));
+    street.backend.expect("the record is torn</body></message>");
+    // One read brings the end of a record of many pieces, and the close_notify; others wait by then.
+    let held = street.world.hold(0);
+    street.second.say(&flood(REMOTES[1]));
+    let farewell = street.first.farewell();
+    street.first.stream.write_all(&[tail, &farewell].concat()).expect("write");
+    drop(held);
+    let stanzas: Vec<String> = (0..=FLOOD).map(|_| street.backend.expect("</message>")).collect();
+    let last = stanzas.iter().filter(|stanza| stanza.contains(REMOTES[0])).count();
+    assert_eq!(last, 1, "of {} stanzas", stanzas.len());
+    assert!(street.deferrals() > 1);
+    street.world.eventually(|world| world.connections() == 2);
     street.end();
 }
 
