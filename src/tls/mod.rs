@@ -18,6 +18,7 @@
 mod drive;
 mod files;
 mod full;
+mod issuers;
 mod names;
 mod possession;
 mod records;
@@ -40,6 +41,12 @@ pub const ALPN: &[u8] = b"xmpp-server";
 pub const CHAIN_CERTIFICATES: usize = 10;
 /// Bytes of certificates that a peer may present; more fail the handshake.
 pub const CHAIN_BYTES: usize = 32 << 10;
+/// Certificates beside the leaf that a path is looked for in; where names lead to more, the chain is not trusted. Enough for two
+/// certificate authorities that were both certified twice, and their root.
+pub const ISSUERS: usize = 5;
+/// And those of them with one and the same subject: one by each of two issuers (cross-certified), or a root beside its
+/// cross-certificate. A third would be another way to prove the same.
+pub const ISSUERS_OF_ONE_NAME: usize = 2;
 /// Names of each kind taken from one certificate; one with more is malformed.
 pub const CERTIFICATE_NAMES: usize = 256;
 /// Ciphertext kept for an unfinished record or handshake message; more fails the session.

@@ -251,6 +251,9 @@ fn distrust(why: Untrusted) -> Option<&'static str> {
         Untrusted::UnknownIssuer => Some(
             "the chain does not end in a trusted root (intermediate certificates missing?); peers may only accept dialback",
         ),
+        Untrusted::TooManyIssuers => {
+            Some("the chain has more issuers than peers may try; leave only those up to the root")
+        }
         Untrusted::WrongPurpose => Some("the certificate is not for servers (no serverAuth); peers will refuse it"),
         Untrusted::Malformed => Some("the certificate breaks a rule of RFC 5280; peers may refuse it"),
         Untrusted::Absent | Untrusted::NameMismatch => None,

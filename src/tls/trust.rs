@@ -10,6 +10,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::files::{self, Pem, StoreError};
+use super::issuers::{self, TooManyIssuers};
 use super::names::{self, Names};
 use super::verdicts::{self, Verdicts};
 
@@ -84,7 +85,10 @@ impl Trust {
         let Ok(names) = names::subject_names(&parsed) else {
             return without_names(Untrusted::Malformed, fingerprint);
         };
-        let trust = self.verify(leaf, intermediates, now).map_err(|error| untrusted(&error, &parsed));
+        let trust = match issuers::reached(leaf, intermediates) {
+            Ok(issuers) => self.verify(leaf, &issuers, now).map_err(|error| untrusted(&error, &parsed)),
+            Err(TooManyIssuers) => Err(Untrusted::TooManyIssuers),
+        };
         let Names { dns, srv, xmpp } = names;
         PeerCertificate { trust, dns_names: dns, srv_names: srv, xmpp_addrs: xmpp, fingerprint }
     }
@@ -93,19 +97,11 @@ impl Trust {
     fn verify(
         &self,
         leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
+        issuers: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), webpki::Error> {
         EndEntityCert::try_from(leaf)?
-            .verify_for_usage(
-                ALL_VERIFICATION_ALGS,
-                &self.anchors,
-                intermediates,
-                now,
-                KeyUsage::server_auth(),
-                None,
-                None,
-            )
+            .verify_for_usage(ALL_VERIFICATION_ALGS, &self.anchors, issuers, now, KeyUsage::server_auth(), None, None)
             .map(drop)
     }
 }

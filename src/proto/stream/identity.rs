@@ -28,6 +28,8 @@ pub enum Untrusted {
     Absent,
     /// The chain does not end in a trusted root.
     UnknownIssuer,
+    /// The chain offers more ways to a root than are tried.
+    TooManyIssuers,
     /// The leaf is its own issuer.
     SelfSigned,
     /// Past its time.
@@ -48,6 +50,7 @@ impl Untrusted {
         match self {
             Self::Absent => "no certificate was presented",
             Self::UnknownIssuer => "the certificate's issuer is not trusted",
+            Self::TooManyIssuers => "the certificate chain offers too many issuers",
             Self::SelfSigned => "the certificate is self-signed",
             Self::Expired => "the certificate has expired",
             Self::NotYetValid => "the certificate is not valid yet",
