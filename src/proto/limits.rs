@@ -37,9 +37,14 @@ pub const VERIFICATIONS_PER_STREAM: usize = 64;
 pub const VERIFICATION_REQUESTS_PER_STREAM: usize = 64;
 /// Dialback verifications that a shard may have open; more get `resource-constraint`.
 pub const VERIFICATIONS_PER_SHARD: usize = 4_096;
+/// And with that many open, public streams get it already: the rest is for backends, whatever strangers ask.
+pub const INBOUND_VERIFICATIONS_PER_SHARD: usize = VERIFICATIONS_PER_SHARD / 4 * 3;
 /// Dialback verifications that a shard may have open for the streams of one remote address, closed ones included; more
 /// get `resource-constraint`.
 pub const VERIFICATIONS_PER_ADDRESS: usize = VERIFICATIONS_PER_SHARD / 16;
+/// Those of one remote address that one link may have open or waiting; more get `resource-constraint`. They are all for one pair, which
+/// an honest server claims on a few streams at most, and forged ones do not fill the link's stream before it.
+pub const VERIFICATIONS_PER_LINK_AND_ADDRESS: usize = VERIFICATION_REQUESTS_PER_STREAM / 4;
 /// Stanzas that wait for one domain pair's stream; more are bounced with `resource-constraint`.
 pub const WAITING_STANZAS_PER_PAIR: usize = 4_096;
 /// Bytes that wait for one domain pair's stream; more are bounced with `resource-constraint`.

@@ -211,6 +211,12 @@ impl Link {
         full - full * u32::from(jitter) / 512
     }
 
+    /// Verifications, open or waiting, for streams from one place.
+    pub(crate) fn verifications_of(&self, site: Site) -> usize {
+        let waiting = self.pending.iter().map(|pending| &pending.origin);
+        waiting.chain(self.verifications.origins()).filter(|origin| origin.site == Some(site)).count()
+    }
+
     /// Nothing is queued, asked or open on it.
     pub(crate) fn is_unused(&self) -> bool {
         self.pairs.is_empty() && self.pending.is_empty() && self.verifications.is_empty()

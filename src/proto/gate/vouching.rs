@@ -100,12 +100,20 @@ impl Gate {
         let is_over_bound = conn.verifying >= limits::VERIFICATIONS_PER_STREAM
             || conn.verifying + conn.proven.len() >= limits::PAIRS_PER_STREAM
             || self.verifying >= limits::VERIFICATIONS_PER_SHARD
-            || site_of(conn).is_some_and(|site| self.verifying_of.count(site) >= limits::VERIFICATIONS_PER_ADDRESS);
+            || site_of(conn).is_some_and(|site| self.is_stranger_over_bound(site, pair));
         let has_no_place = self.is_full() && !self.pair_of.contains_key(pair);
         if is_over_bound || has_no_place {
             return Err((DialbackError::ResourceConstraint, "too-many-verifications"));
         }
         Ok(())
+    }
+
+    /// Whether those at `site` have to wait: for others, for backends, or for what they asked about this pair before.
+    fn is_stranger_over_bound(&self, site: Site, pair: &DomainPair) -> bool {
+        let link = self.link_of.get(&Target::Verification(pair.reversed())).and_then(|link| self.links.get(*link));
+        self.verifying >= limits::INBOUND_VERIFICATIONS_PER_SHARD
+            || self.verifying_of.count(site) >= limits::VERIFICATIONS_PER_ADDRESS
+            || link.is_some_and(|link| link.verifications_of(site) >= limits::VERIFICATIONS_PER_LINK_AND_ADDRESS)
     }
 
     fn may_verify_remote(&self, conn: &conn::Conn, pair: &DomainPair) -> Result<(), (DialbackError, &'static str)> {

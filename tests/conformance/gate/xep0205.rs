@@ -53,13 +53,54 @@ fn flood_of_dialback_requests_is_bounded_per_stream() {
 fn flood_of_dialback_requests_is_bounded_per_shard() {
     let mut town = Town::new();
     town.dns_is_silent = true;
-    let streams = limits::VERIFICATIONS_PER_SHARD / limits::VERIFICATIONS_PER_STREAM + 2;
+    let streams = limits::INBOUND_VERIFICATIONS_PER_SHARD / limits::VERIFICATIONS_PER_STREAM + 2;
     for stream in 0..streams {
         let peer = town.encrypted_from(stranger(stream));
         asks_for_all_it_may(&mut town, peer, &stream.to_string());
     }
     assert_eq!(too_many(&town), 2 * limits::VERIFICATIONS_PER_STREAM);
-    assert!(town.asked.len() <= limits::VERIFICATIONS_PER_SHARD);
+    assert!(town.asked.len() <= limits::INBOUND_VERIFICATIONS_PER_SHARD);
+}
+
+/// DBK-22: strangers at sixteen addresses held all places of a shard, and our own domains could open no pair for half a minute.
+#[test]
+fn flood_of_dialback_requests_leaves_places_to_backends() {
+    let mut town = Town::new();
+    let (_, back) = town.backend_calls();
+    town.dns_is_silent = true;
+    for stream in 0..limits::VERIFICATIONS_PER_SHARD / limits::VERIFICATIONS_PER_STREAM {
+        let peer = town.encrypted_from(stranger(stream / 4));
+        asks_for_all_it_may(&mut town, peer, &stream.to_string());
+    }
+    let refused = limits::VERIFICATIONS_PER_SHARD - limits::INBOUND_VERIFICATIONS_PER_SHARD;
+    assert_eq!(too_many(&town), refused);
+    let conn = town.backend_connects();
+    town.says(conn, &header("from='local.example' to='remote.example' version='1.0'"));
+    town.says(conn, "<db:result from='local.example' to='remote.example'>key</db:result>");
+    town.grants(back);
+    let heard = town.hears(conn);
+    assert!(heard.contains(" type='valid'/>"), "{heard}");
+    assert_eq!(too_many(&town), refused);
+}
+
+/// DBK-22: a stranger claims to be a domain on many streams; the domain itself is asked about no later for it.
+#[test]
+fn forged_requests_for_a_domain_do_not_stand_before_its_own() {
+    let mut town = Town::new();
+    town.knows_remote();
+    let forged = "<db:result from='remote.example' to='local.example'>forged</db:result>";
+    let streams = limits::VERIFICATION_REQUESTS_PER_STREAM + 2;
+    for _ in 0..streams {
+        let peer = town.encrypted_from(stranger(0));
+        town.says(peer, forged);
+    }
+    assert_eq!(too_many(&town), streams - limits::VERIFICATIONS_PER_LINK_AND_ADDRESS);
+    let own = town.encrypted_from(stranger(1));
+    town.says(own, &forged.replace("forged", "own"));
+    let authority = town.remote_negotiates(DIALBACK);
+    let asked = town.hears(authority);
+    assert_eq!(asked.matches("<db:verify ").count(), limits::VERIFICATIONS_PER_LINK_AND_ADDRESS + 1, "{asked}");
+    assert!(asked.contains(">own<"), "{asked}");
 }
 
 /// DBK-22: an address with many streams leaves places to others, and closing the streams frees none.
