@@ -21,7 +21,7 @@
 //!
 //! glommio 0.9.0, `src/sys/uring.rs` (`SleepableRing::sleep`, `Reactor::wait`); liburing 2.0, which it brings.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -102,6 +102,7 @@ type Server = Box<dyn FnMut(&Outside<'_>)>;
 thread_local! {
     static MADE: RefCell<Vec<Made>> = const { RefCell::new(Vec::new()) };
     static SERVED: RefCell<Option<(RawFd, Server)>> = const { RefCell::new(None) };
+    static AWAKE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Why the place where the executor sleeps cannot be served.
@@ -159,6 +160,12 @@ impl Drop for Serving {
     }
 }
 
+/// Keeps the executor of this thread from sleeping until [`serve`] is called: glommio 0.9.0 may sleep beside a task that could
+/// run, if the thread was descheduled at the wrong moment, and without a server nothing would ever end that sleep.
+pub fn stay_awake() {
+    AWAKE.set(true);
+}
+
 /// From now on, calls `server` each time the executor that was made on this thread would sleep. When the server returns
 /// without an event outside, the executor looks around once, as after a signal, and comes back.
 ///
@@ -170,6 +177,7 @@ impl Drop for Serving {
 /// [`Unserved`]. That it can be served, but is not (because glommio sleeps elsewhere), shows only in that the server is
 /// not called: await the first call before anything depends on it.
 pub fn serve(server: impl FnMut(&Outside<'_>) + 'static) -> Result<Serving, Unserved> {
+    AWAKE.set(false);
     let fd = MADE.with(|made| main_ring(&made.borrow()))?;
     SERVED.with(|served| served.replace(Some((fd, Box::new(server)))));
     Ok(Serving { _here: std::marker::PhantomData })
@@ -238,7 +246,7 @@ unsafe extern "C" fn __wrap_io_uring_wait_cqes(
     }
     // SAFETY: glommio borrows its ring for this call, and nothing called from here touches it.
     let outside = Outside { ring: unsafe { &*ring } };
-    if serve_once(&outside) && !outside.has_events() {
+    if (AWAKE.get() || serve_once(&outside)) && !outside.has_events() {
         return -libc::EINTR;
     }
     // SAFETY: the arguments are the caller's. Served, there is a completion already, and the call does not block.
@@ -304,5 +312,17 @@ mod tests {
             glommio::timer::sleep(std::time::Duration::from_millis(5)).await;
         });
         assert!(calls.get() > 0);
+    }
+
+    #[test]
+    fn executor_that_stays_awake_runs_its_timers_and_looks_around_until_it_is_served() {
+        let executor = glommio::LocalExecutorBuilder::default().make().expect("executor");
+        stay_awake();
+        executor.run(async {
+            glommio::timer::sleep(std::time::Duration::from_millis(5)).await;
+            assert!(AWAKE.get());
+            let _serving = serve(|outside| while !outside.has_events() {}).expect("linked");
+            assert!(!AWAKE.get());
+        });
     }
 }

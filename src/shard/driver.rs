@@ -23,6 +23,7 @@ use thiserror::Error;
 
 use super::mailbox::{Mailboxes, Message};
 use super::{Call, Report, Shard, ShardConfig, placement};
+use crate::ring::parking;
 use parked::Parked;
 use turn::Turner;
 
@@ -229,6 +230,7 @@ impl Seat {
             .preempt_timer(PREEMPT)
             .make()
             .map_err(|error| error.to_string())?;
+        parking::stay_awake();
         executor.run(async move {
             let Setup { shard: config, resolver, observer, tasks } = setup(self.shard)?;
             let shard =
