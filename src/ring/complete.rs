@@ -107,6 +107,7 @@ impl Ring {
         match ended {
             Some(Receive::Stopping) => self.also.push_back(Completion::Stopped { socket }),
             Some(Receive::Single) | None => {}
+            Some(Receive::RestartingOnce) => self.arm_single(socket),
             Some(_) => self.arm_receive(socket),
         }
         Some(Completion::Received { socket, bytes })
@@ -126,7 +127,7 @@ impl Ring {
                 }
                 match before {
                     Receive::Stopping => return Some(Completion::Stopped { socket }),
-                    Receive::Single => self.arm_single(socket),
+                    Receive::Single | Receive::RestartingOnce => self.arm_single(socket),
                     _ => self.arm_receive(socket),
                 }
                 None
@@ -174,7 +175,7 @@ impl Ring {
 
     /// A cancellation that found nothing while the receive is still armed came between two of its turns: once more.
     fn complete_cancel_receive(&mut self, socket: SocketId, result: i32) {
-        let armed = |receive| matches!(receive, Receive::Stopping | Receive::Restarting);
+        let armed = |receive| matches!(receive, Receive::Stopping | Receive::Restarting | Receive::RestartingOnce);
         let missed = matches!(-result, libc::ENOENT | libc::EALREADY);
         if missed && self.slots.open_mut(socket).is_some_and(|slot| armed(slot.receive)) {
             self.cancel_receive(socket);

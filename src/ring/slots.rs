@@ -4,7 +4,8 @@ use std::os::fd::OwnedFd;
 
 use super::token::{GENERATION_MASK, SocketId};
 
-/// What a receive does. Armed is a multishot, Single ends with its first bytes.
+/// What a receive does. Armed is a multishot, Single ends with its first bytes. After `receive_once` while it stops it is
+/// RestartingOnce, and Single then; `receive` makes Restarting of either.
 ///
 /// ```text
 ///            receive                 stop                 last completion
@@ -22,6 +23,7 @@ pub(super) enum Receive {
     Single,
     Stopping,
     Restarting,
+    RestartingOnce,
 }
 
 /// Bytes that the kernel reads from until its send completes.

@@ -53,18 +53,23 @@ impl Ring {
         let Some(slot) = self.slots.open_mut(socket) else { return };
         match slot.receive {
             Receive::Idle => self.arm_receive(socket),
-            Receive::Stopping => slot.receive = Receive::Restarting,
-            Receive::Armed | Receive::Single | Receive::Restarting => {}
+            Receive::Stopping | Receive::RestartingOnce => slot.receive = Receive::Restarting,
+            Receive::Single => {
+                slot.receive = Receive::Restarting;
+                self.cancel_receive(socket);
+            }
+            Receive::Armed | Receive::Restarting => {}
         }
     }
 
-    /// Receives one buffer, and then nothing until asked again. A receive that is armed, or not quite stopped yet, goes on
-    /// as [`Self::receive`] has it.
+    /// Receives one buffer, and then nothing until asked again. What a receive that is not quite stopped yet has taken
+    /// comes before; one that is armed goes on.
     pub fn receive_once(&mut self, socket: SocketId) {
-        match self.slots.open_mut(socket).map(|slot| slot.receive) {
-            Some(Receive::Idle) => self.arm_single(socket),
-            Some(_) => self.receive(socket),
-            None => {}
+        let Some(slot) = self.slots.open_mut(socket) else { return };
+        match slot.receive {
+            Receive::Idle => self.arm_single(socket),
+            Receive::Stopping => slot.receive = Receive::RestartingOnce,
+            Receive::Armed | Receive::Single | Receive::Restarting | Receive::RestartingOnce => {}
         }
     }
 
@@ -78,7 +83,7 @@ impl Ring {
                 slot.receive = Receive::Stopping;
                 self.cancel_receive(socket);
             }
-            Receive::Restarting => slot.receive = Receive::Stopping,
+            Receive::Restarting | Receive::RestartingOnce => slot.receive = Receive::Stopping,
             Receive::Stopping => {}
         }
         false

@@ -147,6 +147,31 @@ fn stopped_receive_once_goes_on_as_a_multishot() {
 }
 
 #[test]
+fn receive_restarts_as_it_was_asked_to_last() {
+    let (mut ring, _wake) = ring();
+    let (near, mut far) = tcp_pair();
+    let socket = ring.adopt(near.into());
+    ring.receive(socket);
+    ring.enter(Wait::No).expect("enter");
+    assert!(!ring.stop_receiving(socket));
+    ring.receive_once(socket);
+    ring.enter(Wait::No).expect("enter");
+    assert!(ring.next().is_none(), "it is not stopped, but restarted");
+    far.write_all(&pattern(4_097)).expect("write");
+    for length in [4_096, 1] {
+        let Completion::Received { bytes, .. } = completion(&mut ring) else { panic!("no bytes") };
+        assert_eq!(bytes.len(), length);
+        drop(bytes);
+        ring.enter(Wait::No).expect("enter");
+        assert!(!ring.has_news(), "nothing was asked for");
+        ring.receive_once(socket);
+    }
+    ring.receive(socket);
+    far.write_all(&pattern(10_000)).expect("write");
+    assert_eq!(receive_exactly(&mut ring, 10_000), pattern(10_000));
+}
+
+#[test]
 fn news_of_others_are_told_from_a_sockets_own() {
     let (mut ring, _wake) = ring();
     let (near, mut far) = tcp_pair();
