@@ -58,8 +58,10 @@ impl Shard {
             return;
         };
         let id = self.ring.adopt(socket);
-        self.ring.receive(id);
-        self.sockets.insert(Socket::new(id, conn, Origin::Accepted(kind), peer, Phase::Sniffing));
+        let mut socket = Socket::new(id, conn, Origin::Accepted(kind), peer, Phase::Sniffing);
+        socket.reads_singly = true;
+        self.sockets.insert(socket);
+        self.read_on(id);
     }
 
     fn connected(&mut self, id: SocketId) {

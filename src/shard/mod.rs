@@ -66,6 +66,7 @@ pub use mailbox::{Call, MAILBOX_MESSAGES};
 pub use observe::Observations;
 
 use mailbox::{Mailbox, Mailboxes, Outbound};
+use share::Waiting;
 use socket::Sockets;
 
 /// What one shard is made of.
@@ -116,7 +117,7 @@ pub struct Shard {
     /// Listeners to try again.
     resting: VecDeque<(Timestamp, SocketId)>,
     /// Connections whose bytes wait for their turn.
-    waiting: VecDeque<SocketId>,
+    waiting: Waiting,
     /// Buffers for reuse.
     spare: Vec<Vec<u8>>,
     received_at: Vec<Timestamp>,
@@ -153,7 +154,7 @@ impl Shard {
             touched: Vec::new(),
             closing: VecDeque::new(),
             resting: VecDeque::new(),
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
             spare: Vec::new(),
             received_at: Vec::new(),
             now: crate::clock::now(),

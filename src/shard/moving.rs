@@ -25,13 +25,10 @@ impl Shard {
             return;
         }
         socket.departing = None;
-        let (conn, reads) = (socket.conn, !socket.paused && !socket.peer_ended);
+        let conn = socket.conn;
         let Some(departed) = self.gate.depart(conn) else {
             // The gate has changed its mind: the stream stays.
-            if reads {
-                self.ring.receive(id);
-            }
-            return;
+            return self.read_on(id);
         };
         let Some(socket) = self.sockets.remove(id) else { return };
         let Some(descriptor) = self.ring.release(id) else { return };

@@ -2,7 +2,8 @@
 //!
 //! One read may bring a few stanzas, or 32 KiB that take ten times as long as stanzas do and are followed by more at once.
 //! So what came is taken in by pieces, and after [`SHARE`] of them the rest is kept if anybody else has something. It is
-//! served in turn, one share each, whenever nothing new has come:
+//! served in turn: a share each while nothing new comes, and a piece each if something has. Handshakes, which cannot be cut,
+//! take turns among themselves, one after each turn of a stream:
 //!
 //! ```text
 //!             all of it, or nobody else has anything
@@ -14,10 +15,11 @@
 //!      └── C's neighbours, B, C, then A again ◀────────────┘
 //! ```
 //!
-//! Who brings more while it waits is from then on read one buffer at a time, each when all of the last is done, until one
-//! comes that is not full. So what waits is bounded by what one multishot receive brings, once; everything else stays in
-//! the peer's window.
+//! Who has to wait is from then on read one buffer at a time, each when all of the last is done, until one comes that is
+//! not full; a stranger is read so from the beginning. So of a stranger's bytes at most a buffer waits, and of a stream's
+//! what one multishot receive had brought, once; everything else stays in the peer's window.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -37,8 +39,10 @@ const SHARE: Duration = Duration::from_micros(20);
 const PIECE_BYTES: usize = 2 << 10;
 /// So many bytes are one piece, whatever they are: 44 records of TLS at most.
 const UNCUT_BYTES: usize = 1 << 10;
-/// Time in which waiting connections get their shares before what these brought is sent.
+/// Longest time in which waiting connections get turns before what these brought is sent.
 const SERVING: Duration = Duration::from_millis(1);
+/// Time that they get in every tick, whatever else has come; as long as the tick took before, if that was longer.
+const SERVING_LEAST: Duration = Duration::from_micros(200);
 
 /// Bytes of one connection that wait, and what comes after them.
 #[derive(Default)]
@@ -50,8 +54,31 @@ pub(super) struct Backlog {
     /// A close_notify came behind the plaintext that waits, and the gate does not know yet.
     is_closed: bool,
     end: Option<End>,
-    /// Whether its turn will come by itself.
-    queued: bool,
+}
+
+/// Connections whose bytes wait for their turn, in order.
+#[derive(Default)]
+pub(super) struct Waiting {
+    streams: VecDeque<SocketId>,
+    handshakes: VecDeque<SocketId>,
+    handshake_is_next: bool,
+}
+
+impl Waiting {
+    pub(super) fn is_empty(&self) -> bool {
+        self.streams.is_empty() && self.handshakes.is_empty()
+    }
+
+    fn push(&mut self, id: SocketId, handshakes: bool) {
+        if handshakes { &mut self.handshakes } else { &mut self.streams }.push_back(id);
+    }
+
+    /// Streams and handshakes alternate while there are both.
+    fn pop(&mut self) -> Option<SocketId> {
+        let handshake_goes = self.streams.is_empty() || (self.handshake_is_next && !self.handshakes.is_empty());
+        self.handshake_is_next = !handshake_goes;
+        if handshake_goes { &mut self.handshakes } else { &mut self.streams }.pop_front()
+    }
 }
 
 /// How a connection's bytes end.
@@ -140,7 +167,7 @@ impl Shard {
     pub(super) fn share(&mut self, id: SocketId, mut bytes: Buffer) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let was_single = socket.reads_singly;
-        socket.reads_singly &= bytes.is_full();
+        socket.reads_singly &= bytes.is_full() || socket.is_stranger();
         if socket.backlog.is_some() {
             return self.put_off(id, Backlog::default(), &bytes);
         }
@@ -194,28 +221,40 @@ impl Shard {
     fn put_off(&mut self, id: SocketId, new: Backlog, raw: &[u8]) {
         let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.is_closing()) else { return };
         match &mut socket.backlog {
-            Some(backlog) => {
-                backlog.raw.bytes.extend_from_slice(raw);
-                socket.reads_singly = true;
-                self.ring.stop_receiving(id);
-            }
+            Some(backlog) => backlog.raw.bytes.extend_from_slice(raw),
             None => {
                 let mut bytes = self.spare.pop().unwrap_or_default();
                 bytes.extend_from_slice(raw);
-                socket.backlog = Some(Box::new(Backlog { raw: Rest { bytes, used: 0 }, queued: true, ..new }));
-                self.waiting.push_back(id);
+                socket.backlog = Some(Box::new(Backlog { raw: Rest { bytes, used: 0 }, ..new }));
                 self.observations.counters.deferrals += 1;
             }
         }
+        socket.reads_singly = true;
+        self.ring.stop_receiving(id);
+        self.queue(id);
     }
 
-    /// Gives waiting connections their shares in turn until something else has come. `true` if any waited.
+    /// Its turn will come, if it is not among those that wait already.
+    fn queue(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.paused) else { return };
+        if !std::mem::replace(&mut socket.queued, true) {
+            self.waiting.push(id, matches!(socket.phase, Phase::Handshaking));
+        }
+    }
+
+    /// Gives waiting connections turns: for as long as the tick took until now, within bounds, and then until something
+    /// else has come. `true` if any waited.
     pub(super) fn serve_waiting(&mut self) -> bool {
+        let began = clock::now();
+        let least = began.since(self.now).clamp(SERVING_LEAST, SERVING);
         let mut any = false;
-        while let Some(id) = self.waiting.pop_front() {
+        while !self.is_outbound_full()
+            && let Some(id) = self.waiting.pop()
+        {
             any = true;
             self.guarded(id, |shard| shard.serve(id));
-            if self.ring.has_news() || self.has_something() || clock::now().since(self.now) >= SERVING {
+            let spent = clock::now().since(began);
+            if spent >= SERVING || (spent >= least && (self.ring.has_news() || self.has_something())) {
                 break;
             }
         }
@@ -223,16 +262,16 @@ impl Shard {
     }
 
     fn serve(&mut self, id: SocketId) {
-        let others = !self.waiting.is_empty();
+        let somebody_waits = !self.waiting.is_empty();
         let Some(socket) = self.sockets.get_mut(id) else { return };
+        socket.queued = false;
         if socket.paused {
             // Resuming queues it again.
-            socket.backlog.iter_mut().for_each(|backlog| backlog.queued = false);
             return;
         }
         let Some(mut backlog) = socket.backlog.take() else { return };
         let conn = socket.conn;
-        let mut turn = Turn { id, others, is_further: true, is_closed: false, began: None };
+        let mut turn = Turn { id, others: somebody_waits, is_further: true, is_closed: false, began: None };
         let Rest { bytes, used } = &backlog.plain;
         let others = (&mut self.ring, self.mailboxes.get(self.id));
         let given = turn.give((conn, &bytes[*used..]), &mut self.gate, self.now, others);
@@ -253,7 +292,7 @@ impl Shard {
             return self.finish_backlog(id, *backlog);
         }
         socket.backlog = Some(backlog);
-        self.waiting.push_back(id);
+        self.queue(id);
     }
 
     /// Nothing waits any more, or it is not wanted.
@@ -279,7 +318,7 @@ impl Shard {
         }
     }
 
-    /// A connection's bytes have ended; that is said after those that wait.
+    /// A connection's bytes have ended; that is said after those that wait, also if it broke: they came before.
     pub(super) fn over(&mut self, id: SocketId, end: End) {
         match self.sockets.get_mut(id).and_then(|socket| socket.backlog.as_mut()) {
             Some(backlog) => backlog.end = Some(end),
@@ -308,12 +347,9 @@ impl Shard {
         // After a FIN there is nothing to read, and a new receive would only say so again. After a close_notify the FIN
         // is still to come, but the gate has been told already.
         let reads = is_up && !socket.paused && !socket.peer_ended && socket.departing.is_none();
-        match &mut socket.backlog {
+        match socket.backlog {
             // It is read on from when that is done.
-            Some(backlog) if reads && !backlog.queued => {
-                backlog.queued = true;
-                self.waiting.push_back(id);
-            }
+            Some(_) => self.queue(id),
             None if reads && socket.reads_singly => self.ring.receive_once(id),
             None if reads => self.ring.receive(id),
             _ => {}

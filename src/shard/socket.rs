@@ -71,10 +71,12 @@ pub(super) struct Socket {
     pub(super) touched: bool,
     /// The gate wants nothing to be read.
     pub(super) paused: bool,
-    /// It brings more than its share: one buffer is read at a time.
+    /// It brings more than its share, or has proven nothing yet: one buffer is read at a time.
     pub(super) reads_singly: bool,
     /// What has come and waits for its turn.
     pub(super) backlog: Option<Box<Backlog>>,
+    /// Among those whose turn comes by itself.
+    pub(super) queued: bool,
     /// The peer's FIN or close_notify came.
     pub(super) peer_ended: bool,
     /// Our FIN is out.
@@ -100,6 +102,7 @@ impl Socket {
             paused: false,
             reads_singly: false,
             backlog: None,
+            queued: false,
             peer_ended: false,
             shut_down: false,
             departing: None,
@@ -109,6 +112,12 @@ impl Socket {
     /// Whether the gate may give bytes for it now.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
+    }
+
+    /// Whether anybody may have opened it: nobody has come through a handshake yet, on a listener where one is expected.
+    pub(super) fn is_stranger(&self) -> bool {
+        let is_public = matches!(self.origin, Origin::Accepted(Listener::Public));
+        matches!(self.phase, Phase::Sniffing | Phase::Handshaking) || (is_public && self.tls.is_none())
     }
 
     pub(super) fn is_closing(&self) -> bool {

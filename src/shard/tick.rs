@@ -58,7 +58,7 @@ impl Shard {
 
     /// Feeds the gate what the ring has: `budget` completions. `true` if there were any.
     pub fn drain(&mut self, budget: usize) -> bool {
-        if self.outbound.envelope_bytes() > OUTBOUND_HIGH_BYTES {
+        if self.is_outbound_full() {
             return false;
         }
         for count in 0..budget {
@@ -69,6 +69,11 @@ impl Shard {
             }
         }
         true
+    }
+
+    /// Whether other shards are too far behind to be given more.
+    pub(super) fn is_outbound_full(&self) -> bool {
+        self.outbound.envelope_bytes() > OUTBOUND_HIGH_BYTES
     }
 
     /// Works on one connection, and gives it up if that panics.

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::net::Shutdown;
 
-use crate::peer::Peer;
-use crate::scripts::{accept_dialback, authenticated, header, message};
+use crate::peer::{Peer, client};
+use crate::scripts::{accept_dialback, authenticated, header, message, proceeding};
+use crate::storm::{STORM, Stepped, is_answered};
 use crate::world::{INSIDE, REMOTES, World};
 
 /// Stanzas of a flood. Together they fit into the sockets' buffers, and are many times a share.
@@ -130,6 +131,36 @@ fn close_notify_does_not_overtake_the_plaintext_before_it() {
     assert_eq!(last, 1, "of {} stanzas", stanzas.len());
     assert!(street.deferrals() > 1);
     street.world.eventually(|world| world.connections() == 2);
+    street.end();
+}
+
+#[test]
+fn rest_of_a_flood_alternates_with_handshakes_that_wait() {
+    let mut street = Street::new();
+    let mut newcomers: Vec<Peer> = (0..STORM).map(|_| proceeding(street.world.public, REMOTES[2])).collect();
+    let shard = Stepped::new(&street.world);
+    street.first.say(&flood(REMOTES[0]));
+    for peer in &mut newcomers {
+        peer.start_tls(client(&street.world.tls.without_resumption(), REMOTES[2], INSIDE));
+    }
+    let mut heard = vec![0; 1 << 17];
+    street.backend.stream.set_nonblocking(true).expect("a socket");
+    let mut is_through = || {
+        let count = street.backend.stream.peek(&mut heard).unwrap_or(0);
+        String::from_utf8_lossy(&heard[..count]).matches("</message>").count() == FLOOD
+    };
+    let through = (0..4 * STORM).any(|_| {
+        shard.tick();
+        is_through()
+    });
+    let still_wait = newcomers.iter().filter(|peer| !is_answered(peer)).count();
+    assert!(through, "the flood waits");
+    assert!(still_wait > 0, "the flood went after all of the handshakes");
+    street.backend.stream.set_nonblocking(false).expect("a socket");
+    drop(shard);
+    newcomers.iter_mut().for_each(Peer::finish_tls);
+    street.expect_flood(0);
+    drop(newcomers);
     street.end();
 }
 

@@ -11,20 +11,20 @@ use crate::scripts::{authenticated, backend_to, message, proceeding, remote};
 use crate::world::{INSIDE, REMOTES, World};
 
 /// Handshakes that come before the stanza.
-const STORM: usize = 64;
+pub(crate) const STORM: usize = 64;
 
 /// Completions that a driver takes in a tick.
 const BUDGET: usize = 256;
 
 /// A shard that does nothing but single ticks, when it is told to.
-struct Stepped {
+pub(crate) struct Stepped {
     steps: mpsc::Sender<()>,
     done: mpsc::Receiver<()>,
 }
 
 impl Stepped {
     /// Stops the first shard of a world between two ticks, until this is dropped.
-    fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let (steps, asked) = mpsc::channel();
         let (tell, done) = mpsc::channel();
         assert!(world.running.handle().call(ShardId(0), move |shard| {
@@ -40,14 +40,14 @@ impl Stepped {
         stepped
     }
 
-    fn tick(&self) {
+    pub(crate) fn tick(&self) {
         self.steps.send(()).expect("it waits");
         self.done.recv().expect("it answers");
     }
 }
 
 /// Whether something has come for a peer.
-fn is_answered(peer: &Peer) -> bool {
+pub(crate) fn is_answered(peer: &Peer) -> bool {
     peer.stream.set_nonblocking(true).expect("a socket");
     let peeked = peer.stream.peek(&mut [0]);
     peer.stream.set_nonblocking(false).expect("a socket");
