@@ -39,10 +39,9 @@ const SHARE: Duration = Duration::from_micros(20);
 const PIECE_BYTES: usize = 2 << 10;
 /// So many bytes are one piece, whatever they are: 44 records of TLS at most.
 const UNCUT_BYTES: usize = 1 << 10;
-/// Longest time in which waiting connections get turns before what these brought is sent.
+/// Longest time in which waiting connections get turns before what these brought is sent. Whatever else has come, they get
+/// one turn in every tick, and turns for as long as the tick took before, up to this time.
 const SERVING: Duration = Duration::from_millis(1);
-/// Time that they get in every tick, whatever else has come; as long as the tick took before, if that was longer.
-const SERVING_LEAST: Duration = Duration::from_micros(200);
 
 /// Bytes of one connection that wait, and what comes after them.
 #[derive(Default)]
@@ -245,8 +244,11 @@ impl Shard {
     /// Gives waiting connections turns: for as long as the tick took until now, within bounds, and then until something
     /// else has come. `true` if any waited.
     pub(super) fn serve_waiting(&mut self) -> bool {
+        if self.waiting.is_empty() {
+            return false;
+        }
         let began = clock::now();
-        let least = began.since(self.now).clamp(SERVING_LEAST, SERVING);
+        let least = began.since(self.now).min(SERVING);
         let mut any = false;
         while !self.is_outbound_full()
             && let Some(id) = self.waiting.pop()
