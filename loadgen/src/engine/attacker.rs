@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustix::process::setpriority_process;
+use ringgate::ring::process::leave_cores_to_others;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::scene::Scene;
@@ -22,8 +22,6 @@ use crate::plan::{Attack, Disturbance, Lane, Party};
 use line::{Ended, Line};
 use waste::Waste;
 
-/// The least that a thread can ask for.
-const NICENESS: i32 = 19;
 /// Between two looks whether the load has begun.
 const LOOK: Duration = Duration::from_millis(5);
 /// Between two attempts when the system refuses a stream.
@@ -62,7 +60,7 @@ impl Attacker {
 
 /// Gives the calling thread what others leave of a core. Best effort: if it gets more, the neighbours' figures are worse.
 fn step_back(core: usize) {
-    let _ = setpriority_process(None, NICENESS);
+    let _ = leave_cores_to_others();
     if core < CpuSet::MAX_CPU {
         let mut set = CpuSet::new();
         set.set(core);
