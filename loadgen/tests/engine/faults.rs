@@ -185,7 +185,9 @@ fn stanza_whose_stream_never_came_about_is_unsent() {
     plan.disturbance = Some(Disturbance::ComesAndGoes { domains: 0..1, stay: 200 * MS });
     // The two streams of the other domain stay.
     let (measured, silent) = play_plan(&plan, Fault::Silence, 32);
-    assert_eq!((measured.counts, silent), (without(20), 20));
+    // Visits overlap, and on a busy machine the stanza of a later one may overtake: order is a promise of one stream.
+    let counts = Counts { reordered: 0, ..measured.counts };
+    assert_eq!((counts, silent), (without(20), 20));
     let streams = &measured.streams;
     assert_eq!((streams.handshakes, streams.failed, streams.lost), (30, 20, 0), "{streams:?}");
     assert_eq!(streams.first_failed.as_deref(), Some("no stream within 10 s"));
