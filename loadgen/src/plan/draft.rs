@@ -77,7 +77,8 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// [`Problem::TooLarge`].
     pub(super) fn sender(&mut self, user: u32, contacts: impl Into<Box<[Contact]>>) -> Result<u32, Problem> {
-        let contacts = contacts.into();
+        let mut contacts = contacts.into();
+        contacts.sort_by_key(|contact: &Contact| contact.lane);
         self.contacts += contacts.len() as u64;
         at_most("contacts", self.contacts, CONTACTS, FEWER_CONTACTS)?;
         self.senders.push(Sender { user, contacts });

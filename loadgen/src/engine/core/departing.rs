@@ -138,9 +138,15 @@ impl Core {
             let due = Due { at, phase: self.phase(at), class: departure.class };
             let mut numbers = std::mem::take(&mut self.schedule.numbers);
             self.tracker.depart(due, &sender.contacts, &mut numbers);
-            for (index, (contact, number)) in sender.contacts.iter().zip(&numbers).enumerate() {
-                let written = Written { lane: contact.lane, number: *number as u32, due: at, is_first: index == 0 };
+            let mut last = None;
+            for (contact, number) in sender.contacts.iter().zip(&numbers) {
+                if last.is_some_and(|last| last != contact.lane) {
+                    // The last lane's stanzas need not wait until this one's are written.
+                    self.flush();
+                }
+                let written = Written { lane: contact.lane, number: *number as u32, due: at, is_first: last.is_none() };
                 self.write(written, departure.stanza, (sender.user, contact.user));
+                last = Some(contact.lane);
             }
             room = room.saturating_sub(sender.contacts.len());
             self.schedule.numbers = numbers;
