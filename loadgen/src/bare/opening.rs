@@ -120,9 +120,10 @@ impl<'a> Reader<'a> {
 
     fn turn(&mut self) -> anyhow::Result<()> {
         self.ring.enter(Wait::No)?;
+        let reaped = self.course.now();
         while let Some(completion) = self.ring.next() {
             match completion {
-                Completion::Received { socket, mut bytes } => self.received(socket, &mut bytes)?,
+                Completion::Received { socket, mut bytes } => self.received(socket, &mut bytes, reaped)?,
                 Completion::Eof { .. } => bail!("bare's sender ended"),
                 Completion::Broken { error, .. } => bail!("bare's connection: {error}"),
                 _ => {}
@@ -141,9 +142,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Bytes came: their arrival is now, before they are opened.
-    fn received(&mut self, socket: SocketId, bytes: &mut [u8]) -> anyhow::Result<()> {
-        let at = self.course.now();
+    /// Bytes had come at a time.
+    fn received(&mut self, socket: SocketId, bytes: &mut [u8], at: Duration) -> anyhow::Result<()> {
         self.learn();
         let Some((lane, session)) = self.sessions.get_mut(socket.index()).and_then(Option::as_mut) else {
             return Ok(());

@@ -21,10 +21,11 @@ impl Core {
         self.conns.insert(Conn::new(id, endpoint, Origin::Accepted(side), Phase::Negotiating, self.now));
     }
 
-    /// Bytes came: decrypts, scans, and judges what is in them. The time of their arrival is now.
+    /// Bytes came: decrypts, scans, and judges what is in them. They arrived when the ring had them: how long the engine
+    /// takes to judge what others brought in the same moment says nothing of the system.
     pub(super) fn received(&mut self, id: SocketId, mut bytes: Buffer) {
-        let at = self.shared.now();
-        self.now = at;
+        self.now = self.shared.now();
+        let at = self.reaped;
         let Some(conn) = self.conns.get_mut(id) else { return };
         let (mut is_ready, mut is_closed) = (false, false);
         let (seen, book) = (&mut self.seen, &self.scene.book);

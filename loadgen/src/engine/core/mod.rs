@@ -111,6 +111,8 @@ pub(super) struct Core {
     act: Act,
     /// When the current turn began; every reading of bytes looks at the clock anew.
     now: Duration,
+    /// When what the ring has was in memory, all of it.
+    reaped: Duration,
     next_tick: Duration,
     dirty: Vec<SocketId>,
     /// What a reading of bytes brought.
@@ -170,6 +172,7 @@ impl Core {
             recorder: Recorder::new(length),
             act: Act::Opening,
             now,
+            reaped: now,
             next_tick: now,
             dirty: Vec::new(),
             seen: Vec::new(),
@@ -202,6 +205,7 @@ impl Core {
     fn turn(&mut self) -> std::io::Result<()> {
         self.ring.enter(Wait::No)?;
         self.now = self.shared.now();
+        self.reaped = self.now;
         while let Some(completion) = self.ring.next() {
             self.complete(completion);
             if self.is_departure_due() {
