@@ -16,8 +16,8 @@
 //! - *Late*: arrived after its deadline. It stays missing.
 //! - *Unsent*: never written, because its stream was gone. Recorded with the deadline as well: its recipient got nothing either.
 //! - *Duplicated*: every arrival of a number after the first.
-//! - *Reordered*: the first arrival of a number, late or not, after the arrival of a higher one. Of 2, 3, 1 one is reordered (the 1), of 3,
-//!   1, 2 two are (the 1 and the 2).
+//! - *Reordered*: the first arrival of a number, late or not, after the arrival of a higher one that was written on the same stream. Of
+//!   2, 3, 1 one is reordered (the 1), of 3, 1, 2 two are (the 1 and the 2). RFC 6120 §10.1: order is a promise of one stream.
 //! - *Foreign*: a lane or number that never departed, or departed unsent. The engine adds whatever it cannot read, or finds changed or
 //!   at the wrong domain.
 //! - A *fan-out* (all stanzas of one departure) has its first, median (`ceil(k/2)`-th) and last latency and the skew `last - first` recorded
@@ -34,6 +34,7 @@ use crate::plan::{Class, Contact};
 use lane::{Found, Lane};
 
 mod lane;
+mod order;
 #[cfg(test)]
 mod tests;
 
@@ -88,8 +89,8 @@ impl Arrival {
 /// Follows the stanzas that the senders of one core send, by lane and number.
 ///
 /// Lanes are those of the plan, by their index, though only those whose senders are on this core ever see a departure. Memory grows with
-/// what is on its way (about 30 bytes a stanza), at most for the deadline and [`HANDOVER`], and by 16 bytes for each run of consecutive
-/// missing numbers of a lane. In the steady state nothing is allocated; each call costs constant time, amortised.
+/// what is on its way (about 30 bytes a stanza, 16 more for each stream of a lane but the newest), at most for the deadline and [`HANDOVER`],
+/// and by 16 bytes for each run of consecutive missing numbers of a lane and each of its streams that has some. In the steady state nothing is allocated; each call costs constant time, amortised.
 #[derive(Debug)]
 pub struct Tracker {
     mode: Mode,
@@ -192,6 +193,22 @@ impl Tracker {
         counts.departures += 1;
         counts.scheduled += u64::from(recipients);
         self.outstanding += u64::from(recipients);
+    }
+
+    /// The number that the next stanza of a lane gets.
+    ///
+    /// # Panics
+    /// If the lane is none of the plan's.
+    pub fn next_number(&self, lane: u32) -> u64 {
+        self.lanes[lane as usize].next()
+    }
+
+    /// Stanzas of this lane from `first` on are written on another stream than those before. Streams begin in the order of their numbers.
+    ///
+    /// # Panics
+    /// If the lane is none of the plan's.
+    pub fn begin_stream(&mut self, lane: u32, first: u64) {
+        self.lanes[lane as usize].begin_stream(first);
     }
 
     /// A stanza of this lane and number and so many bytes arrived at the domain where it belongs.

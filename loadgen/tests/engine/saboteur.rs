@@ -37,6 +37,8 @@ pub(crate) enum Fault {
     Cut,
     /// Accepts connections after the n-th, and says nothing on them.
     Silence,
+    /// Lets every n-th connection wait so long before it goes on.
+    Hold(Duration),
 }
 
 /// The relay; ends when it is dropped.
@@ -65,9 +67,14 @@ impl Saboteur {
                     silent.push(near);
                     continue;
                 }
-                let Ok(far) = TcpStream::connect(target) else { continue };
                 let work = Work { fault, nth, done: Arc::clone(&counted), streams: Arc::clone(&streams) };
-                thread::spawn(move || relay(near, far, work));
+                let hold = work.hold(number);
+                thread::spawn(move || {
+                    thread::sleep(hold);
+                    if let Ok(far) = TcpStream::connect(target) {
+                        relay(near, far, work);
+                    }
+                });
             }
         });
         Self { entry, stop, done }
@@ -103,6 +110,17 @@ struct Work {
 }
 
 impl Work {
+    /// How long the connection of this number, from 0, has to wait.
+    fn hold(&self, number: u64) -> Duration {
+        match self.fault {
+            Fault::Hold(pause) if (number + 1).is_multiple_of(self.nth) => {
+                self.done.fetch_add(1, Ordering::Relaxed);
+                pause
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
     fn note(&self, to: &str, far: &TcpStream) -> io::Result<()> {
         let stream = (to.to_owned(), far.try_clone()?);
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
@@ -184,7 +202,7 @@ fn sabotage(
     far: &mut TcpStream,
 ) -> io::Result<()> {
     let stanza = element.bytes;
-    if !is_hit || matches!(work.fault, Fault::None | Fault::Silence) {
+    if !is_hit || matches!(work.fault, Fault::None | Fault::Silence | Fault::Hold(_)) {
         out.extend_from_slice(stanza);
         out.append(held);
         return Ok(());
@@ -192,7 +210,7 @@ fn sabotage(
     work.done.fetch_add(1, Ordering::Relaxed);
     let text = || String::from_utf8_lossy(stanza).into_owned();
     match work.fault {
-        Fault::None | Fault::Silence | Fault::Drop => {}
+        Fault::None | Fault::Silence | Fault::Hold(_) | Fault::Drop => {}
         Fault::Duplicate => out.extend_from_slice(&[stanza, stanza].concat()),
         Fault::Swap => held.extend_from_slice(stanza),
         Fault::Alter => out.extend_from_slice(text().replacen("Benvolio", "Mercutio", 1).as_bytes()),

@@ -206,6 +206,7 @@ impl Core {
         }
         let lanes: Vec<u32> = self.links.lanes_of(link).collect();
         for lane in lanes {
+            self.tracker.begin_stream(lane, self.tracker.next_number(lane));
             self.schedule.widen(lane);
             if !self.links.is_primed[lane as usize] {
                 self.prime(lane, id);

@@ -94,7 +94,10 @@ impl Core {
     pub(super) fn visit(&mut self, written: Written, stanza: Stanza, users: (u32, u32)) {
         let opening = self.scene.opening(self.scene.stream(written.lane));
         match self.open(opening, Origin::Visit(written.lane), written.due) {
-            Ok(id) => drop(self.visits.begun.insert(id, Visit { written, stanza, users })),
+            Ok(id) => {
+                self.tracker.begin_stream(written.lane, written.number.into());
+                self.visits.begun.insert(id, Visit { written, stanza, users });
+            }
             Err(why) => self.shared.fail(why),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::order::Order;
 use crate::measure::Phase;
 
 /// One domain pair in one direction. Its stanzas have consecutive numbers from 0, in the order in which they depart.
@@ -12,8 +13,8 @@ pub(super) struct Lane {
     settled: u64,
     /// Tickets of the stanzas from `settled` on.
     tickets: VecDeque<u64>,
-    /// One more than the highest number that arrived.
-    arrived_below: u64,
+    /// In which they arrive.
+    order: Order,
     /// Number of the first stanza of the measured phase.
     measured_from: Option<u64>,
     /// Stanzas on their way.
@@ -39,13 +40,23 @@ pub(super) enum Found {
 impl Lane {
     /// Gives the next stanza its number.
     pub(super) fn depart(&mut self, ticket: u64, phase: Phase) -> u64 {
-        let number = self.settled + self.tickets.len() as u64;
+        let number = self.next();
         if phase == Phase::Measure {
             self.measured_from.get_or_insert(number);
         }
         self.tickets.push_back(ticket);
         self.open += 1;
         number
+    }
+
+    /// Number of the stanza that departs next.
+    pub(super) fn next(&self) -> u64 {
+        self.settled + self.tickets.len() as u64
+    }
+
+    /// Stanzas from this number on are of another stream than those before.
+    pub(super) fn begin_stream(&mut self, first: u64) {
+        self.order.begin(first);
     }
 
     /// Where the stanza of this number stands.
@@ -60,11 +71,15 @@ impl Lane {
         }
     }
 
-    /// Notes the first arrival of a stanza; whether one with a higher number had arrived before.
+    /// Notes the first arrival of a stanza; whether one with a higher number had arrived before on its stream.
     pub(super) fn is_overtaken(&mut self, number: u64) -> bool {
-        let is_overtaken = number + 1 < self.arrived_below;
-        self.arrived_below = self.arrived_below.max(number + 1);
-        is_overtaken
+        self.order.is_overtaken(number)
+    }
+
+    /// How many streams it remembers.
+    #[cfg(test)]
+    pub(super) fn streams(&self) -> usize {
+        1 + self.order.older()
     }
 
     /// Forgets the ticket at the front, which is settled.
@@ -74,6 +89,7 @@ impl Lane {
                 self.missing.push(self.settled);
             }
             self.settled += 1;
+            self.order.settle(self.settled, |numbers| self.missing.are_any_of(numbers));
         }
     }
 
@@ -114,6 +130,12 @@ impl Missing {
         self.position(number).is_some()
     }
 
+    /// Whether any of these numbers is there.
+    fn are_any_of(&self, numbers: Range<u64>) -> bool {
+        let after = self.0.partition_point(|range| range.start < numbers.end);
+        after.checked_sub(1).is_some_and(|index| self.0[index].end > numbers.start)
+    }
+
     fn remove(&mut self, number: u64) {
         let Some(index) = self.position(number) else { return };
         let Range { start, end } = self.0[index].clone();
@@ -147,6 +169,8 @@ mod tests {
             missing.remove(number);
             plain.remove(&number);
             assert!((0..300).all(|number| missing.contains(number) == plain.contains(&number)));
+            let some = number.saturating_sub(step % 40)..number;
+            assert_eq!(missing.are_any_of(some.clone()), plain.range(some).next().is_some());
         }
         assert!(missing.0.is_empty());
     }

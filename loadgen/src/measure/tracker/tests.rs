@@ -1,6 +1,6 @@
 //! Injected faults, counted exactly.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
@@ -135,6 +135,71 @@ fn order_is_judged_by_the_highest_number_so_far() {
     assert_eq!([&[0, 1, 2], &[1, 2, 0], &[2, 0, 1], &[2, 1, 0]].map(|order| reordered(order)), [0, 1, 2, 2]);
 }
 
+/// How many are reordered of what arrives in this order, on streams that begin at these numbers.
+fn reordered_on(streams: &[u64], order: &[u64]) -> u64 {
+    let (mut tracker, mut recorder) = tracker(1);
+    for number in 0..order.len() as u64 {
+        tracker.depart(due(Duration::ZERO), &contacts(&[0]), &mut Vec::new());
+        if streams.contains(&number) {
+            tracker.begin_stream(0, number);
+        }
+    }
+    for number in order {
+        tracker.arrive(0, *number, 450, MS, &mut recorder);
+    }
+    tracker.counts(Phase::Measure).reordered
+}
+
+#[test]
+fn stanza_that_overtakes_on_its_own_stream_reorders_and_on_a_newer_one_does_not() {
+    assert_eq!(reordered_on(&[], &[1, 0]), 1);
+    assert_eq!(reordered_on(&[0, 1], &[1, 0]), 0);
+    assert_eq!(reordered_on(&[2], &[2, 3, 0, 1]), 0);
+    assert_eq!(reordered_on(&[2], &[3, 1, 2, 0]), 2, "one of each");
+    assert_eq!(reordered_on(&[1, 2, 3], &[3, 2, 1, 0]), 0);
+}
+
+#[test]
+fn late_stanza_is_judged_by_its_own_stream_after_that_is_over() {
+    let (mut tracker, mut recorder) = tracker(1);
+    for first in [3, 5] {
+        while tracker.next_number(0) < first {
+            tracker.depart(due(Duration::ZERO), &contacts(&[0]), &mut Vec::new());
+        }
+        tracker.begin_stream(0, tracker.next_number(0));
+    }
+    for number in [2, 4] {
+        tracker.arrive(0, number, 450, MS, &mut recorder);
+    }
+    tracker.expire(4 * DEADLINE, &mut recorder);
+    tracker.depart(due(4 * DEADLINE), &contacts(&[0]), &mut Vec::new());
+    let mut reordered = [5, 0, 3, 1].map(|number| {
+        tracker.arrive(0, number, 450, 4 * DEADLINE, &mut recorder);
+        tracker.counts(Phase::Measure).reordered
+    });
+    assert_eq!(reordered, [0, 1, 2, 3], "overtaken by the 2 and the 4 of their streams");
+    reordered = [0, 1, 3, 5].map(|number| {
+        tracker.arrive(0, number, 450, 4 * DEADLINE, &mut recorder);
+        tracker.counts(Phase::Measure).reordered
+    });
+    assert_eq!(reordered, [3; 4], "duplicates");
+}
+
+#[test]
+fn streams_that_come_and_go_leave_nothing_but_those_with_missing_stanzas() {
+    let (mut tracker, mut recorder) = tracker(1);
+    for number in 0..1_000_u64 {
+        tracker.depart(due(MS * number as u32), &contacts(&[0]), &mut Vec::new());
+        tracker.begin_stream(0, number);
+        // One in a hundred is lost.
+        if number % 100 != 7 {
+            tracker.arrive(0, number, 450, MS * number as u32, &mut recorder);
+        }
+    }
+    tracker.expire(4 * DEADLINE, &mut recorder);
+    assert_eq!(tracker.lanes[0].streams(), 11, "10 with missing stanzas, and the current one");
+}
+
 #[test]
 fn stanzas_belong_to_the_phase_in_which_they_were_due() {
     let (mut tracker, mut recorder) = tracker(1);
@@ -186,10 +251,17 @@ struct Saboteur {
     rng: ChaCha8Rng,
     /// Due, lane, number.
     sent: Vec<(Duration, u32, u64)>,
+    /// Lane and first number of each stream but a lane's first.
+    streams: BTreeSet<(u32, u64)>,
     expected: Counts,
 }
 
 impl Saboteur {
+    /// Which of a lane's streams a stanza was written on, by its first number.
+    fn stream(&self, lane: u32, number: u64) -> u64 {
+        self.streams.range((lane, 0)..=(lane, number)).next_back().map_or(0, |(_, first)| *first)
+    }
+
     /// What arrives, in order of the news.
     fn wreck(&mut self) -> Vec<(Duration, u32, u64)> {
         let mut news = Vec::new();
@@ -214,7 +286,10 @@ impl Saboteur {
                 true => self.expected.arrived += 1,
                 false => self.expected.late += 1,
             }
-            let is_overtaken = news[..index].iter().any(|(_, other, higher)| other == lane && higher > number);
+            let stream = self.stream(*lane, *number);
+            let is_overtaken = news[..index]
+                .iter()
+                .any(|(_, other, higher)| other == lane && higher > number && self.stream(*other, *higher) == stream);
             self.expected.reordered += u64::from(is_overtaken);
         }
         self.expected.missing = self.sent.len() as u64 - self.expected.arrived;
@@ -225,7 +300,8 @@ impl Saboteur {
 
 fn sabotage(seed: u64) {
     let (mut tracker, mut recorder) = tracker(8);
-    let mut saboteur = Saboteur { rng: ChaCha8Rng::seed_from_u64(seed), sent: Vec::new(), expected: Counts::default() };
+    let rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut saboteur = Saboteur { rng, sent: Vec::new(), streams: BTreeSet::new(), expected: Counts::default() };
     let mut numbers = Vec::new();
     for step in 0..60 {
         let mut lanes: Vec<u32> = (0..8).collect();
@@ -233,7 +309,13 @@ fn sabotage(seed: u64) {
         lanes.truncate(saboteur.rng.random_range(1..=8));
         tracker.depart(due(MS * step * 50), &contacts(&lanes), &mut numbers);
         saboteur.expected.departures += 1;
-        saboteur.sent.extend(lanes.iter().zip(&numbers).map(|(lane, number)| (MS * step * 50, *lane, *number)));
+        for (lane, number) in lanes.iter().zip(&numbers) {
+            if saboteur.rng.random_ratio(1, 8) {
+                tracker.begin_stream(*lane, *number);
+                saboteur.streams.insert((*lane, *number));
+            }
+            saboteur.sent.push((MS * step * 50, *lane, *number));
+        }
     }
     let news = saboteur.wreck();
     saboteur.expect(&news);
