@@ -120,8 +120,7 @@ impl Bench<'_> {
 
     /// The cases in order; whether all runs are valid.
     fn suite(&mut self, cases: &[&Case], place: &run::Options) -> anyhow::Result<bool> {
-        let chosen: Vec<(&Case, Vec<Contender>)> =
-            cases.iter().map(|case| Ok((*case, contenders_of(case, &place.system)?))).collect::<Result<_, Usage>>()?;
+        let chosen = chosen(cases, place)?;
         let mut all: Vec<System> = Vec::new();
         chosen.iter().flat_map(|(_, contenders)| contenders).for_each(|contender| {
             if !all.contains(&contender.system) {
@@ -204,6 +203,18 @@ fn objection(turn: &Turn) -> Option<String> {
         "Not used"
     };
     Some(format!("{usable}: {objection}"))
+}
+
+/// Each case with those who take part.
+fn chosen<'a>(cases: &[&'a Case], place: &run::Options) -> Result<Vec<(&'a Case, Vec<Contender>)>, Usage> {
+    let with = |case: &&'a Case| Ok((*case, contenders_of(case, &place.system)?));
+    let chosen = cases.iter().map(with).collect::<Result<Vec<_>, Usage>>()?;
+    // What a bench is asked for comes last on the lines of its contenders: all would have the same number of shards.
+    let tells = |contender: &Contender| contender.options.contains("--shards");
+    match chosen.iter().find(|(_, contenders)| place.shards.is_some() && contenders.iter().any(tells)) {
+        Some((case, _)) => Err(Usage::ShardsOfCase(case.name)),
+        None => Ok(chosen),
+    }
 }
 
 /// Those with a system asked for; all, where none is asked for.

@@ -26,6 +26,7 @@ use clap::{Parser, Subcommand};
 use crate::outcome::Verdict;
 use crate::plan::Scenario;
 use crate::report::shell_line;
+use crate::systems::System;
 
 /// What was asked for could not be done.
 const FAILURE: u8 = 1;
@@ -119,6 +120,10 @@ enum Usage {
     AttachedToOthers,
     #[error("the shards of a ringgate that runs already are as its configuration says; --attach goes with no --shards")]
     ShardsOfAttached,
+    #[error("--shards is for ringgate, {0} has none: leave --shards out, or ask for --system ringgate alone")]
+    ShardsOfOthers(System),
+    #[error("the contenders of `{0}` say themselves how many shards they have: leave --shards out")]
+    ShardsOfCase(&'static str),
     #[error("--pid says which process --attach is about")]
     PidWithoutAttach,
     #[error("{0}")]

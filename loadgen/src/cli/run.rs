@@ -67,15 +67,21 @@ impl Options {
     /// The place for runs, with all that these systems need.
     ///
     /// # Errors
-    /// What is missing, and how to get it; cores that cannot be had.
+    /// Options that are for none of them; what is missing, and how to get it; cores that cannot be had.
     pub(super) fn rig(&self, systems: &[System]) -> anyhow::Result<Rig> {
+        let attach = self.attach(systems)?;
+        self.check_shards(systems)?;
         for need in systems.iter().filter_map(|system| system.need()) {
             if self.install { need.install().map(drop)? } else { need.find().map(drop)? }
         }
         let cores = Cores::choose(&self.system_cores, &self.engine_cores)?;
         let programs = Programs { own: None, ringgate: self.ringgate.clone(), shards: self.shards };
-        let attach = self.attach(systems)?;
         Ok(Rig { cores, programs, keep: self.keep, attach })
+    }
+
+    fn check_shards(&self, systems: &[System]) -> Result<(), Usage> {
+        let other = systems.iter().find(|system| **system != System::Ringgate).filter(|_| self.shards.is_some());
+        other.map_or(Ok(()), |other| Err(Usage::ShardsOfOthers(*other)))
     }
 
     fn attach(&self, systems: &[System]) -> Result<Option<Attach>, Usage> {

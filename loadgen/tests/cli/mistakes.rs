@@ -24,6 +24,15 @@ fn wrong_usage_is_one_line_and_exit_code_2() {
         ("reconnect-storm --pause 5000000000000000h --over 5000000000000000h", "--pause 18000000000000000000 is not"),
         ("fanout --users 1000000 -k 100000", "the plan has 100000000000 contacts, the limit is 100000000"),
         ("fanout --pid 7", "--attach"),
+        ("fanout --shards 2 --system haproxy", "--shards is for ringgate, haproxy has none: leave --shards out, or"),
+        ("bench fanout --shards 2 --system ringgate,direct", "--shards is for ringgate, direct has none"),
+        ("bench fanout --shards 2", "--shards is for ringgate, haproxy has none"),
+        ("bench --only one-tls-tls --shards 2", "--shards is for ringgate, haproxy has none"),
+        ("bench --only shards --shards 2", "the contenders of `shards` say themselves how many shards they have"),
+        (
+            "bisect fanout --least 1000 --slo-p99 5ms --shards 2 --system direct",
+            "--shards is for ringgate, direct has none",
+        ),
         ("", "requires a subcommand"),
     ] {
         let ended = run(line, &scratch);
