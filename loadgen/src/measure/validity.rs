@@ -52,6 +52,9 @@ pub const OTHERS: f64 = 0.25;
 /// Between halves: quantile and factor.
 pub const STEADY: [(f64, &str, f64); 2] = [(0.5, "median", 1.5), (0.99, "p99", 2.0)];
 
+/// For a generator that did not keep up with its own work.
+const REMEDY: &str = "give it more cores, or quieter ones (--engine-cores)";
+
 /// Bytes an hour by which memory may grow.
 pub const MEMORY_GROWTH: f64 = 1e6;
 /// And descriptors.
@@ -175,7 +178,7 @@ fn send_lag(evidence: &Evidence<'_>, series: Series, main: &Histogram<u64>, verd
         )
     };
     if lag > main.mul_f64(SEND_LAG) && evidence.growth.is_none() {
-        verdict.invalid.push(format!("the generator was late: {}", than(SEND_LAG)));
+        verdict.invalid.push(format!("the generator was late: {}; {REMEDY}, or a lower rate", than(SEND_LAG)));
     } else if lag > main.mul_f64(SEND_LAG_DOUBT) {
         verdict.doubts.push(format!("the system may be better than this: {}", than(SEND_LAG_DOUBT)));
     }
@@ -217,10 +220,12 @@ fn generator(evidence: &Evidence<'_>, verdict: &mut Verdict) {
         ));
     } else if is_closed {
         verdict.is_generators_limit = true;
-        verdict.invalid.push(format!("the generator was the limit, not the system: {worked} (at most 90 %)"));
+        verdict.invalid.push(format!("the generator was the limit, not the system: {worked} (at most 90 %); {REMEDY}"));
     } else {
         let list = if evidence.growth.is_some() { &mut verdict.doubts } else { &mut verdict.invalid };
-        list.push(format!("the generator may have read arrivals late: {worked} (at most 90 %)"));
+        list.push(format!(
+            "the generator may have read arrivals late: {worked} (at most 90 %); {REMEDY}, or a lower rate"
+        ));
     }
 }
 

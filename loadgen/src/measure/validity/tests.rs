@@ -120,6 +120,7 @@ fn late_generator_makes_the_run_invalid() {
         reason.starts_with("the generator was late: p99 of the send lag is 390 µs, more than 25 % of 1."),
         "{reason}"
     );
+    assert!(reason.ends_with("; give it more cores, or quieter ones (--engine-cores), or a lower rate"), "{reason}");
     // Too few for p99: the median speaks.
     let few = plan("fanout -k 4 -d 4 --rate 50 --warm-up 0s --duration 12s");
     let verdict = judge(&evidence(&run(few, Duration::from_micros(390), good)));
@@ -143,7 +144,8 @@ fn busy_generator_makes_the_run_invalid_and_busy_neighbours_make_it_doubtful() {
     let mut run = run(fan_outs(), MS / 100, good);
     run.processor = Processor { engine_busy: 0.91, others: 6.1, ..run.processor };
     let verdict = judge(&evidence(&run));
-    assert!(only(&verdict.invalid).contains("worked 91 % of the time"), "{verdict:?}");
+    let reason = only(&verdict.invalid);
+    assert!(reason.contains("worked 91 % of the time") && reason.contains("--engine-cores"), "{reason}");
     assert_eq!(only(&verdict.doubts), "other programs used 25 % of the cores (more than 25 %)");
 }
 
@@ -160,6 +162,7 @@ fn generator_as_busy_as_the_system_is_the_limit_only_of_what_goes_through_a_seco
     let seconds = evidence(&run).phases.measure;
     let lazy = judged(0.5 * seconds);
     assert!(only(&lazy.invalid).contains("the limit, not the system") && lazy.doubts.is_empty(), "{lazy:?}");
+    assert!(only(&lazy.invalid).ends_with("; give it more cores, or quieter ones (--engine-cores)"), "{lazy:?}");
     assert!(lazy.is_generators_limit);
     let both = judged(0.93 * seconds);
     assert!(only(&both.doubts).contains("worked 95 % of the time, the system's 93 %"), "{both:?}");
