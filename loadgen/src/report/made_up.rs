@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use super::run::empty;
 use crate::measure::{Phase, Series};
 use crate::outcome::{
-    Counts, Environment, Interval, Outcome, PhaseLengths, Processor, Record, SCHEMA, Sessions, Streams, SystemRecord,
-    Verdict,
+    Attacked, Counts, Environment, Interval, Outcome, PhaseLengths, Processor, Record, SCHEMA, Sessions, Streams,
+    SystemRecord, Verdict,
 };
 
 /// Fan-outs per second, and recipients of each.
@@ -29,6 +29,22 @@ pub(crate) fn fan_out(seed: u64, seconds: u32, slowness: f64) -> Record {
         }
     }
     Record { outcome: outcome(seed, seconds, slowness), intervals }
+}
+
+/// An attack of `seconds`, and what the neighbours got meanwhile.
+pub(crate) fn hostile(seed: u64, seconds: u32) -> Record {
+    let Record { mut outcome, mut intervals } = fan_out(seed, seconds, 1.0);
+    let kept = [Series::Recipient, Series::SendLag, Series::Hiccup];
+    intervals.retain(|interval| kept.contains(&interval.series));
+    for interval in intervals.iter_mut().filter(|interval| interval.series == Series::Recipient) {
+        interval.series = Series::Neighbour;
+    }
+    outcome.scenario = "hostile".to_owned();
+    outcome.options = serde_json::json!({ "attack": "elements", "domains": 50, "rate": 2_000.0 });
+    outcome.counts.departures = outcome.counts.scheduled;
+    let bytes = 600_000_000 * u64::from(seconds);
+    outcome.attack = Some(Attacked { bytes, streams: 1_204, closed: 1_203, refused: 17 });
+    Record { outcome, intervals }
 }
 
 fn second_of_fan_outs(rng: &mut ChaCha8Rng, slowness: f64) -> Vec<(Series, Histogram<u64>)> {

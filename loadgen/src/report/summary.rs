@@ -1,5 +1,7 @@
 //! What a run found, on one screen of a terminal.
 
+use serde_json::Value;
+
 use super::curve::Curve;
 use super::paint::{Paint, title};
 use super::plot::percentile_plot;
@@ -82,18 +84,21 @@ fn counts(run: &Run, paint: Paint) -> String {
     text += &row("streams", &of_streams(run, paint));
     text += &sessions(streams);
     text += &shards(outcome);
-    text += &attack(run).map_or(String::new(), |attack| row("attack", &attack));
+    attack(run).into_iter().flatten().for_each(|(name, what)| text += &row(name, &what));
     let trends = trends(run).into_iter();
     trends.for_each(|(what, slope)| text += &row(what, &slope));
     text
 }
 
-/// What an attacker did.
-pub(super) fn attack(run: &Run) -> Option<String> {
+/// How an attacker attacked, and what became of its streams: rows by name.
+pub(super) fn attack(run: &Run) -> Option<[(&'static str, String); 2]> {
     let Attacked { bytes, streams, closed, refused } = run.outcome.attack?;
-    let rate = units::bytes(bytes as f64 / run.outcome.phases.measure.max(f64::MIN_POSITIVE));
+    let how = run.outcome.options.get("attack").and_then(Value::as_str).unwrap_or("not told");
+    let rate = run.attack_bytes_per_second().map_or(String::new(), |rate| format!(", {}/s", units::bytes(rate)));
     let [streams, closed, refused] = [streams, closed, refused].map(units::count);
-    Some(format!("{rate}/s; {streams} streams opened meanwhile, {closed} ended by the system, {refused} refused"))
+    let bytes = units::bytes(bytes as f64);
+    let of_streams = format!("{streams} streams opened, {closed} ended by the system, {refused} refused");
+    Some([("attack", format!("{how}: {bytes}{rate}")), ("", of_streams)])
 }
 
 /// How fast the system's memory and the number of its descriptors grew, where that was looked at.
@@ -283,7 +288,7 @@ pub(super) fn shares(run: &Run) -> Vec<Share> {
     let per_stanza = |seconds: f64| (carried > 0).then(|| seconds / carried as f64);
     let share = |who, seconds, share, per_stanza| Share { who, seconds, share, per_stanza };
     vec![
-        share("system", processor.system, of(processor.system, system), per_stanza(processor.system)),
+        share("system", processor.system, of(processor.system, system), run.seconds_per_stanza()),
         share("engine", processor.engine, Some(processor.engine_busy), per_stanza(processor.engine)),
         share("others", processor.others, of(processor.others, system + engine), None),
     ]
@@ -398,6 +403,11 @@ mod tests {
     }
 
     #[test]
+    fn summary_of_an_attack_says_what_the_attacker_did() {
+        must_look_like("hostile.txt", &summary(&made_up::hostile(1, 12), 100, false));
+    }
+
+    #[test]
     fn interrupted_run_is_not_called_valid() {
         let mut record = made_up::fan_out(2, 3, 1.0);
         assert!(summary(&record, 80, false).contains("✓ Valid"));
@@ -411,14 +421,15 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_asked_and_none_is_coloured_unasked() {
-        let record = made_up::fan_out(3, 2, 1.0);
-        for width in [80, 100, 120] {
-            let text = summary(&record, width, false);
+        let records = [made_up::fan_out(3, 2, 1.0), made_up::hostile(3, 2)];
+        for (width, record) in [80, 100, 120].into_iter().flat_map(|width| records.iter().map(move |one| (width, one)))
+        {
+            let text = summary(record, width, false);
             assert!(!text.contains('\x1b'));
             let widest = text.lines().map(|line| line.chars().count()).max();
             assert!(widest <= Some(width), "{widest:?} of {width}:\n{text}");
         }
-        assert!(summary(&record, 100, true).contains("\x1b[1mfanout"));
+        assert!(summary(&records[0], 100, true).contains("\x1b[1mfanout"));
     }
 
     #[test]

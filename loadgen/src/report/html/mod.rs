@@ -54,8 +54,8 @@ mod tests {
     use crate::measure::figure::percentile;
     use crate::measure::{Phase, Series};
     use crate::outcome::{Growth, Held, Trend};
-    use crate::report::made_up;
     use crate::report::run::Run;
+    use crate::report::{made_up, summary};
 
     /// Reads a page with an XML parser: all tags closed and attributes quoted. Gives its element names and its text.
     fn must_be_well_formed(page: &str) -> (Vec<String>, String) {
@@ -136,6 +136,19 @@ mod tests {
         let slope = "memory: 180000 kB/hour, 95 %: 170000 kB/hour to 190000 kB/hour; 0 lies outside";
         assert!(text.contains(slope) && text.contains("descriptors: not known"), "{text}");
         assert!(page.contains("aria-label=\"memory over time\"") && text.contains("20.0 MB"));
+    }
+
+    #[test]
+    fn page_of_an_attack_says_of_the_attacker_what_the_summary_says() {
+        let record = made_up::hostile(1, 2);
+        let (_, text) = must_be_well_formed(&page(&Run::of(&record), &record.intervals));
+        let shown = summary(&record, 100, false);
+        for said in ["elements: 1.20 GB, 600 MB/s\n", "1,204 streams opened, 1,203 ended by the system, 17 refused\n"] {
+            assert!(text.contains(said) && shown.contains(said), "{said}: {text}");
+        }
+        assert!(text.contains("attackelements"), "the row has a name: {text}");
+        let usual = made_up::fan_out(1, 2, 1.0);
+        assert!(!page(&Run::of(&usual), &usual.intervals).contains("attack"));
     }
 
     #[test]

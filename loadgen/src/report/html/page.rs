@@ -9,7 +9,7 @@ use crate::report::grid::Grid;
 use crate::report::paint::title;
 use crate::report::run::Run;
 use crate::report::shell::shell_line;
-use crate::report::summary::{adds_up, curves, list, mistakes_of, rows, shares, trends};
+use crate::report::summary::{adds_up, attack, curves, list, mistakes_of, rows, shares, trends};
 use crate::report::units;
 
 /// The page of a run, with its latency over time from `intervals`.
@@ -202,6 +202,7 @@ fn counts(run: &Run) -> String {
     ));
     rows.extend((streams.lost > 0).then(|| ("lost streams", units::count(streams.lost))));
     rows.extend(streams.back_after.map(|after| ("all streams back after", units::seconds(after))));
+    rows.extend(attack(run).into_iter().flatten());
     let memory = [
         ("before", streams.memory_before_bytes),
         ("with all streams open", streams.memory_open_bytes),
