@@ -31,11 +31,16 @@ const REFUSED: Duration = Duration::from_millis(10);
 pub(super) struct Attacker(JoinHandle<Attacked>);
 
 impl Attacker {
-    /// Starts it on a core of the engine, if the plan has one; it attacks as soon as the load begins.
+    /// Starts it on a core of the engine, if the plan has one; it attacks as soon as the load begins. What it sends to a sink
+    /// is read on the other core, which is one of the system's.
     ///
     /// # Errors
     /// The kernel gives no thread.
-    pub(super) fn start(scene: &Arc<Scene>, shared: &Arc<Shared>, core: usize) -> io::Result<Option<Self>> {
+    pub(super) fn start(
+        scene: &Arc<Scene>,
+        shared: &Arc<Shared>,
+        [core, sink]: [usize; 2],
+    ) -> io::Result<Option<Self>> {
         let Some(Disturbance::Attacks { from, how }) = scene.plan.disturbance else { return Ok(None) };
         if how == Attack::None {
             return Ok(None);
@@ -43,7 +48,7 @@ impl Attacker {
         let (scene, shared) = (Arc::clone(scene), Arc::clone(shared));
         let thread = thread::Builder::new().name("attacker".to_owned()).spawn(move || {
             step_back(core);
-            let mut assault = Assault { scene, shared, from, attacked: Attacked::default() };
+            let mut assault = Assault { scene, shared, from, sink, attacked: Attacked::default() };
             if let Err(why) = assault.carry_out(how) {
                 assault.shared.fail(format!("the attacker: {why:#}"));
             }
@@ -73,6 +78,8 @@ struct Assault {
     scene: Arc<Scene>,
     shared: Arc<Shared>,
     from: Party,
+    /// Where a sink is read.
+    sink: usize,
     attacked: Attacked,
 }
 
@@ -147,13 +154,15 @@ impl Assault {
         }
     }
 
-    /// Writes to itself: on the same core, at the same priority, through the same kernel.
+    /// Writes to a socket of the generator's own: on the same core, at the same priority, through the same kernel. It is read on a
+    /// core of the system's, which is then as busy as in an attack, with what the system need not wait for.
     fn fill_sink(&mut self) -> io::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let mut stream = TcpStream::connect(listener.local_addr()?)?;
         let mut sink = listener.accept()?.0;
-        // The reader inherits core and priority.
+        let core = self.sink;
         let reader = thread::Builder::new().name("sink".to_owned()).spawn(move || {
+            step_back(core);
             let mut buffer = vec![0; 1 << 16];
             while sink.read(&mut buffer).is_ok_and(|count| count > 0) {}
         })?;

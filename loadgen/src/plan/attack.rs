@@ -12,7 +12,7 @@ use serde::Serialize;
 pub enum Attack {
     /// Nothing at all: a baseline in which the generator has its core for itself
     None,
-    /// Fills a socket of the generator's own: a baseline in which its core is as busy as in an attack
+    /// Fills a socket of the generator's own: a baseline in which both cores are as busy as in an attack
     Sink,
     /// Stanzas of 9,990 empty elements
     Elements,
