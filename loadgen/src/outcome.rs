@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::measure::{Phase, Series};
 
-/// Version of `result.json`; rises when a field changes its meaning or goes.
-pub const SCHEMA: u32 = 1;
+/// Version of `result.json`; rises when a field changes its meaning or goes, or one comes that readers need.
+pub const SCHEMA: u32 = 2;
 
 /// One series over one stretch of a run, as recorded.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub struct Outcome {
     pub seed: u64,
     /// All options of the scenario.
     pub options: serde_json::Value,
+    /// The series that the run is about ([`crate::plan::Plan::main_series`]); none where nothing is timed.
+    pub main_series: Option<Series>,
     /// What was measured.
     pub system: SystemRecord,
     /// What ringgate says of its shards, if it has several or its number of shards was asked for.

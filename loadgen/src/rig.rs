@@ -188,6 +188,7 @@ fn record(plan: &Plan, command: Vec<String>, watched: &Watched, measured: Measur
         scenario: plan.scenario.to_owned(),
         seed: plan.seed,
         options: plan.options.clone(),
+        main_series: plan.main_series(),
         system: SystemRecord { name: watched.under.name.clone(), version: watched.under.version.clone() },
         shards: None,
         environment: Environment::of_this_machine(&watched.cores.system, &watched.cores.engine),

@@ -168,8 +168,7 @@ mod tests {
     #[test]
     fn main_series_of_every_scenario_is_merged() {
         for series in [Series::Neighbour, Series::Transit, Series::Handshake] {
-            let mut record = made_up::fan_out(1, 2, 1.0);
-            record.intervals.iter_mut().for_each(|interval| interval.series = series);
+            let record = made_up::only(series, 2);
             let turns = [Turn { contender: BOTH[0], round: 0, run: Run::of(&record) }];
             let table = table("one", &BOTH[..1], &turns);
             assert!(row(&table, &format!("p50 of {}, all rounds", series.name())).is_some(), "{series:?}");

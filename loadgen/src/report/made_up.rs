@@ -34,17 +34,25 @@ pub(crate) fn fan_out(seed: u64, seconds: u32, slowness: f64) -> Record {
 /// An attack of `seconds`, and what the neighbours got meanwhile.
 pub(crate) fn hostile(seed: u64, seconds: u32) -> Record {
     let Record { mut outcome, mut intervals } = fan_out(seed, seconds, 1.0);
-    let kept = [Series::Recipient, Series::SendLag, Series::Hiccup];
-    intervals.retain(|interval| kept.contains(&interval.series));
+    intervals.retain(|interval| [Series::Recipient, Series::SendLag, Series::Hiccup].contains(&interval.series));
     for interval in intervals.iter_mut().filter(|interval| interval.series == Series::Recipient) {
         interval.series = Series::Neighbour;
     }
+    outcome.main_series = Some(Series::Neighbour);
     outcome.scenario = "hostile".to_owned();
     outcome.options = serde_json::json!({ "attack": "elements", "domains": 50, "rate": 2_000.0 });
     outcome.counts.departures = outcome.counts.scheduled;
     let bytes = 600_000_000 * u64::from(seconds);
     outcome.attack = Some(Attacked { bytes, streams: 1_204, closed: 1_203, refused: 17 });
     Record { outcome, intervals }
+}
+
+/// A run that is about one series, and has recorded nothing else.
+pub(crate) fn only(series: Series, seconds: u32) -> Record {
+    let mut record = fan_out(1, seconds, 1.0);
+    record.outcome.main_series = Some(series);
+    record.intervals.iter_mut().for_each(|interval| interval.series = series);
+    record
 }
 
 fn second_of_fan_outs(rng: &mut ChaCha8Rng, slowness: f64) -> Vec<(Series, Histogram<u64>)> {
@@ -88,6 +96,7 @@ fn outcome(seed: u64, seconds: u32, slowness: f64) -> Outcome {
         started_unix_seconds: 1_795_262_400.125,
         scenario: "fanout".to_owned(),
         seed,
+        main_series: Some(Series::Last),
         options: serde_json::json!({ "contacts": 40, "domains": 100, "rate": 1000.0, "zipf": 1.0 }),
         system: SystemRecord { name: "ringgate".to_owned(), version: "0.1.0".to_owned() },
         environment: Environment {

@@ -224,7 +224,8 @@ mod tests {
         let (_, mut value) = good();
         value["schema"] = 7.into();
         let error = read_text("schema", &value.to_string()).unwrap_err().to_string();
-        assert!(error.ends_with("schema 7, but this loadgen reads schema 1; use the version that wrote it"), "{error}");
+        let said = format!("schema 7, but this loadgen reads schema {SCHEMA}; use the version that wrote it");
+        assert!(error.ends_with(&said), "{error}");
     }
 
     #[test]

@@ -43,11 +43,9 @@ impl Run {
         self.histograms.iter().map(|((phase, series), histogram)| (*phase, *series, histogram))
     }
 
-    /// What the run is about, as its plan says ([`crate::plan::Plan::main_series`]). `None`: nothing was timed.
+    /// What the run is about, if any of it was recorded.
     pub fn main_series(&self) -> Option<Series> {
-        let of_fan_outs = (self.outcome.scenario == "fanout").then_some(Series::Last);
-        let others = [Series::Neighbour, Series::Recipient, Series::Transit, Series::Handshake];
-        of_fan_outs.into_iter().chain(others).find(|series| self.measured(*series).is_some())
+        self.outcome.main_series.filter(|series| self.measured(*series).is_some())
     }
 
     /// The series whose percentile curves are drawn: first, median and last arrival, or the main one.

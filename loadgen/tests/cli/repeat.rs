@@ -16,5 +16,6 @@ fn command_of_a_run_of_a_bench_is_the_same_run() {
     assert_eq!(words[1..].join(" "), format!("{RUN} --system direct"));
     run(&words[1..].join(" "), &one);
     let again = result(&one.path().join("out"));
+    assert_eq!(again["main_series"], "last", "what a comparison is about is written down");
     assert_eq!([&again["options"], &again["scenario"]], [&of_bench["options"], &of_bench["scenario"]]);
 }

@@ -272,9 +272,7 @@ mod tests {
     #[test]
     fn caption_says_from_when_the_main_series_counts() {
         let caption = |series: Series| {
-            let mut record = made_up::fan_out(1, 1, 1.0);
-            record.outcome.scenario = "message".to_owned();
-            record.intervals.iter_mut().for_each(|interval| interval.series = series);
+            let record = made_up::only(series, 1);
             page(&Run::of(&record), &record.intervals)
         };
         assert!(caption(Series::Recipient).contains("From the scheduled time, so a system"));
