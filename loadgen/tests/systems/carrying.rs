@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use loadgen::engine::{Ground, Live, Measured, Stage, SystemWatch};
 use loadgen::plan::{
     Attack, Class, Contact, Departure, Disturbance, Lane, Load, Party, Phases, Plan, Sender, Slo, Stanza, StanzaKind,
@@ -242,7 +243,7 @@ fn ringgate_resumes_sessions_if_wished_and_only_then() {
 /// Every kind of attack, on one system: nothing of the others is lost, and what it sends is no reason to end its streams.
 #[test]
 fn ringgate_carries_everything_beside_an_attacker() {
-    for how in Attack::ALL {
+    for &how in Attack::value_variants() {
         let mut plan = plan(EXTERNAL);
         plan.disturbance = Some(Disturbance::Attacks { from: Party::Remote(1), how });
         let Measured { counts, streams, attack, .. } = play(System::Ringgate, &plan).unwrap();

@@ -119,7 +119,7 @@ impl Hostile {
     /// What the options imply.
     pub fn formula(&self) -> Vec<String> {
         let mut formula = self.neighbourhood.formula(1.0);
-        formula[0] = format!("attack: {}, as fast as the system takes it", self.attack.name());
+        formula[0] = format!("attack: {}, as fast as the system takes it", self.attack);
         formula
     }
 }

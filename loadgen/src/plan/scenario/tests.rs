@@ -205,7 +205,7 @@ fn fan_out_to_one_contact_is_recorded_as_one() {
 fn attacker_has_no_part_in_the_usual_traffic_of_its_neighbours() {
     let plan = plan("hostile --duration 20s --rate 1000 --attack bytes");
     let attack = Disturbance::Attacks { from: Party::Remote(0), how: Attack::Bytes };
-    assert_eq!(plan.disturbance, Some(attack));
+    assert_eq!((plan.disturbance.as_ref(), &plan.options["attack"]), (Some(&attack), &"bytes".into()));
     let departures = departures(&plan);
     assert!(departures.iter().all(|departure| departure.class == Class::Neighbour));
     let ends = departures.iter().map(|departure| plan.senders[departure.sender as usize].contacts[0].lane);
