@@ -238,16 +238,17 @@ pub struct Streams {
     pub memory_end_bytes: u64,
 }
 
-/// What an attacker did in the measured phase.
+/// What an attacker did from the begin of the measured phase on. A stream of the warm-up that ends then counts as closed only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attacked {
-    /// Bytes that the system's (or the sink's) kernel took, TLS included.
+    /// Bytes that its sockets took after negotiation, TLS included: what the system (or the sink) read, and what the kernel keeps of a
+    /// stream, some 64 KiB.
     pub bytes: u64,
     /// Streams that it opened and proved.
     pub streams: u64,
-    /// Of those, ended by the system.
+    /// Streams that the system closed or cut after they were proven. Those that the attacker cuts itself are not among them.
     pub closed: u64,
-    /// Streams that it was refused.
+    /// Streams that did not come about: the connection or the negotiation failed, or took longer than 10 s.
     pub refused: u64,
 }
 

@@ -125,8 +125,9 @@ impl Assault {
     fn fill_streams(&mut self, mut waste: Option<Waste>) -> anyhow::Result<()> {
         let mut was_open = false;
         while !self.is_over() {
-            let mut line = match Line::open(self.scene.opening_of(&self.lane())) {
-                Ok(line) => line,
+            let mut line = match Line::open(self.scene.opening_of(&self.lane()), &|| self.is_over()) {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok(()),
                 Err(_) if was_open => {
                     self.count(|attacked| attacked.refused += 1);
                     thread::sleep(REFUSED);

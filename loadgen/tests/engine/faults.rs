@@ -1,12 +1,12 @@
 //! A system that does something wrong on purpose is caught, by exactly the counts that are meant for it.
 
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loadgen::engine::{Live, Measured};
 use loadgen::measure::{Phase, Series, total};
-use loadgen::outcome::{Counts, Verdict};
-use loadgen::plan::{Class, Contact, Departure, Disturbance, Load, Phases, Plan, Sender, Timetable};
+use loadgen::outcome::{Attacked, Counts, Verdict};
+use loadgen::plan::{Attack, Class, Contact, Departure, Disturbance, Load, Party, Phases, Plan, Sender, Timetable};
 use loadgen::rig::{Cores, judge};
 use loadgen::systems::Attachment;
 
@@ -199,6 +199,17 @@ fn stanza_whose_stream_never_came_about_is_unsent() {
     assert_eq!((streams.handshakes, streams.failed, streams.lost), (30, 20, 0), "{streams:?}");
     assert_eq!(streams.first_failed.as_deref(), Some("no stream within 10 s"));
     assert!(verdict(&plan, &measured).failed.iter().any(|reason| reason.contains("handshakes failed")));
+}
+
+#[test]
+fn run_does_not_wait_for_an_attacker_that_is_not_let_in() {
+    let mut plan = plan();
+    plan.disturbance = Some(Disturbance::Attacks { from: Party::Remote(1), how: Attack::Elements });
+    // The streams of the four lanes come first.
+    let begin = Instant::now();
+    let (measured, silent) = play_plan(&plan, Fault::Silence, 4);
+    assert_eq!((measured.counts, measured.attack, silent), (flawless(), Some(Attacked::default()), 1));
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}: it would have given up after 10 s", begin.elapsed());
 }
 
 #[test]

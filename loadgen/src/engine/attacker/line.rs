@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use ringgate::stage::endpoint::{Endpoint, Heard};
+use rustix::io::Errno;
 use socket2::{SockRef, Socket};
 
 use super::waste::Waste;
@@ -39,31 +40,42 @@ pub(super) enum Ended {
 }
 
 impl Line {
-    /// Opens it, and proves itself.
+    /// Opens it, and proves itself; `None` if it `is_over` before that has come about.
     ///
     /// # Errors
-    /// In one line: the system cannot be reached, or refuses us.
-    pub(super) fn open(opening: Opening) -> anyhow::Result<Self> {
+    /// In one line: the system cannot be reached, refuses us, or takes longer than [`HANDSHAKE`].
+    pub(super) fn open(opening: Opening, is_over: &dyn Fn() -> bool) -> anyhow::Result<Option<Self>> {
         let Opening { target, source, call, cast } = opening;
         let socket = Socket::from(socket::outbound(source, target)?);
-        socket.connect(&target.into()).with_context(|| target.to_string())?;
-        let stream = TcpStream::from(socket);
-        stream.set_read_timeout(Some(LOOK))?;
-        stream.set_write_timeout(Some(LOOK))?;
-        let mut line = Self { stream, endpoint: Endpoint::initiating(call, cast)?, out: Vec::new() };
-        line.negotiate()?;
+        // A connection that is asked for again waits as long again.
+        socket.set_write_timeout(Some(LOOK))?;
+        socket.set_read_timeout(Some(LOOK))?;
+        let patience = Patience { begin: Instant::now(), is_over };
+        while let Err(error) = socket.connect(&target.into()) {
+            if !is_pause(&error) {
+                return Err(error).context(target.to_string());
+            }
+            if patience.is_over()? {
+                return Ok(None);
+            }
+        }
+        let mut line = Self { stream: socket.into(), endpoint: Endpoint::initiating(call, cast)?, out: Vec::new() };
+        if !line.negotiate(&patience)? {
+            return Ok(None);
+        }
         SockRef::from(&line.stream).set_send_buffer_size(KEPT_BYTES)?;
-        Ok(line)
+        Ok(Some(line))
     }
 
-    fn negotiate(&mut self) -> anyhow::Result<()> {
-        let (begin, mut is_ready, mut buffer) = (Instant::now(), false, vec![0; 1 << 14]);
+    /// Whether the stream came about before it was time to end.
+    fn negotiate(&mut self, patience: &Patience<'_>) -> anyhow::Result<bool> {
+        let (mut is_ready, mut buffer) = (false, vec![0; 1 << 14]);
         self.endpoint.start(&mut self.out)?;
         while !is_ready {
             self.stream.write_all(&self.out)?;
             self.out.clear();
-            if begin.elapsed() > HANDSHAKE {
-                bail!("no stream within {HANDSHAKE:?}");
+            if patience.is_over()? {
+                return Ok(false);
             }
             let count = match self.stream.read(&mut buffer) {
                 Ok(0) => bail!("the system ended the stream before it was proven"),
@@ -76,7 +88,8 @@ impl Line {
             });
             heard?;
         }
-        Ok(self.stream.write_all(&self.out)?)
+        self.stream.write_all(&self.out)?;
+        Ok(true)
     }
 
     /// Sends one write's worth of `waste`, until `is_over` at most. Returns how many bytes the kernel took, and whether there can
@@ -107,6 +120,28 @@ impl Line {
     }
 }
 
+/// How long a stream may take to come about.
+struct Patience<'a> {
+    begin: Instant,
+    is_over: &'a dyn Fn() -> bool,
+}
+
+impl Patience<'_> {
+    /// Whether it is time to end, in which case nobody is to blame.
+    ///
+    /// # Errors
+    /// It has taken longer than [`HANDSHAKE`].
+    fn is_over(&self) -> anyhow::Result<bool> {
+        let is_over = (self.is_over)();
+        if !is_over && self.begin.elapsed() > HANDSHAKE {
+            bail!("no stream within {HANDSHAKE:?}");
+        }
+        Ok(is_over)
+    }
+}
+
+/// Whether a call took longer than [`LOOK`], or was interrupted.
 fn is_pause(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+    let is_connecting = matches!(Errno::from_io_error(error), Some(Errno::INPROGRESS | Errno::ALREADY));
+    is_connecting || matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
