@@ -42,6 +42,8 @@ const UNCUT_BYTES: usize = 1 << 10;
 /// Longest time in which waiting connections get turns before what these brought is sent. Whatever else has come, they get
 /// one turn in every tick, and turns for as long as the tick took before, up to this time.
 const SERVING: Duration = Duration::from_millis(1);
+/// Longest time in which what a turn brought waits for other turns before it is sent.
+const UNSENT: Duration = Duration::from_micros(100);
 
 /// Bytes of one connection that wait, and what comes after them.
 #[derive(Default)]
@@ -113,7 +115,7 @@ impl Rest {
 /// How much of its share a connection has used. What comes in one piece is not timed.
 pub(super) struct Turn {
     pub(super) id: SocketId,
-    /// Whether others waited when it began.
+    /// Whether others waited when it began: for a turn, or for what they brought in this tick to be sent.
     others: bool,
     /// It had a share when its bytes came: whatever else comes now goes first.
     is_further: bool,
@@ -171,7 +173,8 @@ impl Shard {
             return self.put_off(id, Backlog::default(), &bytes);
         }
         let handshakes = matches!(socket.phase, Phase::Handshaking);
-        let mut turn = Turn { id, others: !self.waiting.is_empty(), is_further: false, is_closed: false, began: None };
+        let others = !self.waiting.is_empty() || self.gate.has_unsent();
+        let mut turn = Turn { id, others, is_further: false, is_closed: false, began: None };
         if handshakes && (turn.others || turn.has_news(&mut self.ring, self.mailboxes.get(self.id))) {
             // A handshake is many times a share, and cannot be cut.
             return self.put_off(id, Backlog::default(), &bytes);
@@ -249,13 +252,18 @@ impl Shard {
         }
         let began = clock::now();
         let least = began.since(self.now).min(SERVING);
-        let mut any = false;
+        let (mut any, mut sent) = (false, began);
         while !self.is_outbound_full()
             && let Some(id) = self.waiting.pop()
         {
             any = true;
             self.guarded(id, |shard| shard.serve(id));
-            let spent = clock::now().since(began);
+            let now = clock::now();
+            if now.since(sent) >= UNSENT && self.gate.has_unsent() {
+                self.settle();
+                sent = now;
+            }
+            let spent = now.since(began);
             if spent >= SERVING || (spent >= least && (self.ring.has_news() || self.has_something())) {
                 break;
             }

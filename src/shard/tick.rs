@@ -143,7 +143,7 @@ impl Shard {
     }
 
     /// The end of a tick: outputs until there are none, one record run and one send per destination.
-    fn settle(&mut self) -> bool {
+    pub(super) fn settle(&mut self) -> bool {
         let mut worked = self.carry_out();
         for _ in 0..ROUNDS {
             if self.drain_until.is_some() {

@@ -91,6 +91,23 @@ fn stanza_of_a_neighbour_goes_before_the_rest_of_a_flood() {
 }
 
 #[test]
+fn stanza_of_a_neighbour_is_sent_before_the_rest_of_a_flood_behind_it_is_read() {
+    let mut street = Street::new();
+    let flushes = |street: &Street| street.world.count(|counters| counters.flushes);
+    let before = flushes(&street);
+    // Both come in one tick, and nothing comes after the flood.
+    let held = street.world.hold(0);
+    street.second.say(&message(REMOTES[1], INSIDE, "from next door"));
+    street.first.say(&flood(REMOTES[0]));
+    drop(held);
+    assert!(street.backend.expect("</message>").contains("from next door"));
+    street.expect_flood(0);
+    assert_eq!(street.deferrals(), 1);
+    assert!(flushes(&street) - before > 1, "the neighbour's went with all of the flood");
+    street.end();
+}
+
+#[test]
 fn flood_that_waited_is_complete_and_in_order_though_its_sender_has_left() {
     let mut street = Street::new();
     let held = street.world.hold(0);
