@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use ringgate_proto::route::Account;
 
 use super::tally::{Tally, add};
-use crate::shard::observe::{Counters, Observations, Traffic};
+use crate::shard::observe::{Counters, Gauges, Observations, Traffic};
 
 /// One shard's figures at one moment.
 #[derive(Clone, Debug)]
@@ -21,8 +21,8 @@ pub struct Snapshot {
     pub transit: [Histogram<u64>; 4],
     /// Sum of the accounts of all pairs, forgotten ones included.
     pub account: Account,
-    /// Connections that exist.
-    pub connections: usize,
+    /// What the shard had.
+    pub gauges: Gauges,
 }
 
 impl Snapshot {
@@ -31,7 +31,7 @@ impl Snapshot {
         tally: &Tally,
         observations: &Observations,
         live: impl Iterator<Item = Account>,
-        connections: usize,
+        gauges: Gauges,
     ) -> Self {
         let mut account = tally.forgotten;
         live.for_each(|pair| add(&mut account, &pair));
@@ -41,7 +41,7 @@ impl Snapshot {
             traffic: observations.traffic,
             transit: observations.transit.clone(),
             account,
-            connections,
+            gauges,
         }
     }
 }

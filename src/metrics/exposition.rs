@@ -128,8 +128,17 @@ impl Families<'_, '_> {
         text: (&str, &str),
         values: impl IntoIterator<Item = (Labels<'l>, u64)>,
     ) -> Result<(), Error> {
+        self.gauges_in(text, None, values)
+    }
+
+    fn gauges_in<'l>(
+        &mut self,
+        text: (&str, &str),
+        unit: Option<&Unit>,
+        values: impl IntoIterator<Item = (Labels<'l>, u64)>,
+    ) -> Result<(), Error> {
         let mut values = values.into_iter();
-        self.family(text, None, MetricType::Gauge, |encoder| {
+        self.family(text, unit, MetricType::Gauge, |encoder| {
             values.try_for_each(|(labels, value)| encoder.encode_family(&labels)?.encode_gauge(&value))
         })
     }
@@ -225,8 +234,10 @@ fn encode_traffic(out: &mut Families<'_, '_>, traffic: &[Traffic; 4]) -> Result<
 fn encode_shards(out: &mut Families<'_, '_>, shards: &[(u16, Arc<Snapshot>)]) -> Result<(), Error> {
     let names = shards.iter().map(|(shard, _)| shard.to_string()).collect::<Vec<_>>();
     let labelled = || names.iter().map(|name| Labels::one("shard", name)).zip(shards.iter().map(|(_, one)| one));
-    let connections = labelled().map(|(labels, one)| (labels, one.connections as u64));
+    let connections = labelled().map(|(labels, one)| (labels, one.gauges.connections as u64));
     out.gauges(("connections", "Connections that exist, attempts included"), connections)?;
+    let waiting = labelled().map(|(labels, one)| (labels, one.gauges.waiting_bytes as u64));
+    out.gauges_in(("waiting", "Bytes received that wait for their connection's turn"), Some(&Unit::Bytes), waiting)?;
     for (name, help, value) in SHARD_COUNTERS {
         out.counters((name, help), labelled().map(|(labels, one)| (labels, value(&one.counters))))?;
     }
@@ -297,7 +308,7 @@ mod tests {
     use ringgate_proto::event::Event;
 
     use super::*;
-    use crate::shard::observe::Observations;
+    use crate::shard::observe::{Gauges, Observations};
 
     fn board() -> Board {
         let board = Board::new(3);
@@ -311,7 +322,8 @@ mod tests {
         observations.counters.stanzas_posted = 9;
         let live = Account { accepted: 3, handed_over: 2, queued: 1, ..Account::default() };
         for shard in 0..2 {
-            board.publish(shard, Snapshot::take(&tally, &observations, [live].into_iter(), 5));
+            let gauges = Gauges { connections: 5, waiting_bytes: 6 };
+            board.publish(shard, Snapshot::take(&tally, &observations, [live].into_iter(), gauges));
         }
         board
     }
@@ -328,6 +340,7 @@ mod tests {
             "ringgate_stanzas_posted_total{shard=\"1\"} 9",
             "ringgate_log_lines_dropped_total 0",
             "ringgate_connections{shard=\"0\"} 5",
+            "ringgate_waiting_bytes{shard=\"1\"} 6",
             "ringgate_transit_seconds_count{face=\"outbound\"} 4",
             "ringgate_transit_seconds_bucket{le=\"0.00005\",face=\"outbound\"} 2",
             "ringgate_transit_seconds_bucket{le=\"+Inf\",face=\"outbound\"} 4",

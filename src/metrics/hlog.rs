@@ -151,11 +151,12 @@ mod tests {
 
     use super::*;
     use crate::metrics::{Snapshot, Tally};
+    use crate::shard::observe::Gauges;
 
     fn snapshot(transit_nanos: &[u64]) -> Snapshot {
         let mut observations = Observations::default();
         transit_nanos.iter().for_each(|nanos| observations.transit[0].record(*nanos).unwrap());
-        Snapshot::take(&Tally::default(), &observations, std::iter::empty(), 0)
+        Snapshot::take(&Tally::default(), &observations, std::iter::empty(), Gauges::default())
     }
 
     /// Tag, start, length and number of values of every line.

@@ -39,7 +39,7 @@ impl Observe for Observer {
 
     fn publish(&mut self, shard: &Shard) {
         let live = shard.gate().accounts().map(|(_, account)| account);
-        let snapshot = Snapshot::take(&self.tally, shard.observed(), live, shard.connections());
+        let snapshot = Snapshot::take(&self.tally, shard.observed(), live, shard.gauges());
         self.board.publish(self.shard.0, snapshot);
     }
 }

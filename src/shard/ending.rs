@@ -82,6 +82,7 @@ impl Shard {
     /// Forgets a connection; the ring closes its descriptor.
     pub(super) fn vanish(&mut self, id: SocketId) {
         self.ring.close(id);
+        drop(self.take_backlog(id)); // So that it is no longer counted.
         if self.sockets.remove(id).is_some() {
             self.observations.counters.closed += 1;
         }

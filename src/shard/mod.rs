@@ -21,6 +21,7 @@
 //! | `tick` | the order of a tick, time, sleeping |
 //! | `arrive` | completions: accepted, connected, received, ended, broken |
 //! | `share` | a connection's share of a tick, and what waits beyond it |
+//! | `waiting` | whose turn is next, and who is not read while too much waits |
 //! | `carry` | the gate's outputs |
 //! | `transmit` | outboxes to records to sends |
 //! | `ending` | last bytes, close_notify, FIN, the peer's FIN |
@@ -45,6 +46,7 @@ mod share;
 mod socket;
 mod tick;
 mod transmit;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::io;
@@ -64,10 +66,12 @@ use crate::tls::Store;
 pub use control::{Control, QUESTIONS_WAITING};
 pub use mailbox::{Call, MAILBOX_MESSAGES};
 pub use observe::Observations;
+pub use waiting::WAITING_BYTES;
 
 use mailbox::{Mailbox, Mailboxes, Outbound};
-use share::Waiting;
+use observe::Gauges;
 use socket::Sockets;
+use waiting::Waiting;
 
 /// What one shard is made of.
 pub struct ShardConfig {
@@ -81,6 +85,9 @@ pub struct ShardConfig {
     pub listeners: Vec<(Listener, OwnedFd)>,
     /// Sizes.
     pub ring: RingConfig,
+    /// Bytes received that may wait for their connection's turn before strangers, and who brings much, are not read. Twice as
+    /// many may wait in all.
+    pub waiting_bytes: usize,
     /// How long a drain may take in all; then the streams that are left are cut.
     pub drain_deadline: Duration,
 }
@@ -154,7 +161,7 @@ impl Shard {
             touched: Vec::new(),
             closing: VecDeque::new(),
             resting: VecDeque::new(),
-            waiting: Waiting::default(),
+            waiting: Waiting::new(config.waiting_bytes),
             spare: Vec::new(),
             received_at: Vec::new(),
             now: crate::clock::now(),
@@ -202,6 +209,11 @@ impl Shard {
     /// Connections now, closing ones included.
     pub fn connections(&self) -> usize {
         self.sockets.len()
+    }
+
+    /// What rises and falls.
+    pub fn gauges(&self) -> Gauges {
+        Gauges { connections: self.connections(), waiting_bytes: self.waiting.bytes() }
     }
 
     /// Takes new certificates for handshakes that begin from now on.

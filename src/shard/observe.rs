@@ -80,6 +80,15 @@ pub struct Counters {
     pub panics: u64,
 }
 
+/// What a shard has now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Connections, closing ones included.
+    pub connections: usize,
+    /// Memory of the bytes that were received and wait for their connection's turn.
+    pub waiting_bytes: usize,
+}
+
 /// Everything a shard tells about itself.
 pub struct Observations {
     /// What happened in the last tick, in order; whoever reads it drains it.

@@ -17,9 +17,9 @@
 //!
 //! Who has to wait is from then on read one buffer at a time, each when all of the last is done, until one comes that is
 //! not full; a stranger is read so from the beginning. So of a stranger's bytes at most a buffer waits, and of a stream's
-//! what one multishot receive had brought, once; everything else stays in the peer's window.
+//! what one multishot receive had brought, once; everything else stays in the peer's window. What all connections together
+//! may have waiting is bounded in `waiting`.
 
-use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -57,28 +57,10 @@ pub(super) struct Backlog {
     end: Option<End>,
 }
 
-/// Connections whose bytes wait for their turn, in order.
-#[derive(Default)]
-pub(super) struct Waiting {
-    streams: VecDeque<SocketId>,
-    handshakes: VecDeque<SocketId>,
-    handshake_is_next: bool,
-}
-
-impl Waiting {
-    pub(super) fn is_empty(&self) -> bool {
-        self.streams.is_empty() && self.handshakes.is_empty()
-    }
-
-    fn push(&mut self, id: SocketId, handshakes: bool) {
-        if handshakes { &mut self.handshakes } else { &mut self.streams }.push_back(id);
-    }
-
-    /// Streams and handshakes alternate while there are both.
-    fn pop(&mut self) -> Option<SocketId> {
-        let handshake_goes = self.streams.is_empty() || (self.handshake_is_next && !self.handshakes.is_empty());
-        self.handshake_is_next = !handshake_goes;
-        if handshake_goes { &mut self.handshakes } else { &mut self.streams }.pop_front()
+impl Backlog {
+    /// Bytes of memory that it holds.
+    pub(super) fn memory(&self) -> usize {
+        self.plain.bytes.capacity() + self.raw.bytes.capacity()
     }
 }
 
@@ -119,6 +101,8 @@ pub(super) struct Turn {
     others: bool,
     /// It had a share when its bytes came: whatever else comes now goes first.
     is_further: bool,
+    /// What it does not take in has no place to wait: it lasts until all is done.
+    is_uncut: bool,
     /// A close_notify came, behind plaintext that the gate did not get.
     pub(super) is_closed: bool,
     began: Option<Timestamp>,
@@ -131,6 +115,9 @@ impl Turn {
 
     /// Asked between two pieces: whether somebody else goes first now.
     fn is_over(&mut self, ring: &mut Ring, mailbox: Option<&Mailbox>) -> bool {
+        if self.is_uncut {
+            return false;
+        }
         let now = clock::now();
         let is_used_up = now.since(*self.began.get_or_insert(now)) >= SHARE;
         (is_used_up && self.others) || ((is_used_up || self.is_further) && self.has_news(ring, mailbox))
@@ -174,8 +161,9 @@ impl Shard {
         }
         let handshakes = matches!(socket.phase, Phase::Handshaking);
         let others = !self.waiting.is_empty() || self.gate.has_unsent();
-        let mut turn = Turn { id, others, is_further: false, is_closed: false, began: None };
-        if handshakes && (turn.others || turn.has_news(&mut self.ring, self.mailboxes.get(self.id))) {
+        let is_uncut = self.waiting.is_overfull();
+        let mut turn = Turn { id, others, is_further: false, is_uncut, is_closed: false, began: None };
+        if handshakes && !is_uncut && (others || turn.has_news(&mut self.ring, self.mailboxes.get(self.id))) {
             // A handshake is many times a share, and cannot be cut.
             return self.put_off(id, Backlog::default(), &bytes);
         }
@@ -184,8 +172,19 @@ impl Shard {
         if used < bytes.len() || !plain.is_empty() {
             let plain = Rest { bytes: plain, used: 0 };
             self.put_off(id, Backlog { plain, is_closed: turn.is_closed, ..Backlog::default() }, &bytes[used..]);
+        } else if is_uncut && turn.began.is_some() {
+            self.read_singly(id);
+            self.read_on(id);
         } else if was_single {
             self.read_on(id);
+        }
+    }
+
+    /// From now on, until a buffer comes that is not full.
+    fn read_singly(&mut self, id: SocketId) {
+        if let Some(socket) = self.sockets.get_mut(id) {
+            socket.reads_singly = true;
+            self.ring.stop_receiving(id);
         }
     }
 
@@ -221,27 +220,18 @@ impl Shard {
 
     /// Keeps bytes until their connection's turn comes: behind those that wait, or as the first, behind those of `new`.
     fn put_off(&mut self, id: SocketId, new: Backlog, raw: &[u8]) {
-        let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.is_closing()) else { return };
-        match &mut socket.backlog {
-            Some(backlog) => backlog.raw.bytes.extend_from_slice(raw),
-            None => {
-                let mut bytes = self.spare.pop().unwrap_or_default();
-                bytes.extend_from_slice(raw);
-                socket.backlog = Some(Box::new(Backlog { raw: Rest { bytes, used: 0 }, ..new }));
-                self.observations.counters.deferrals += 1;
-            }
+        if self.sockets.get_mut(id).is_none_or(|socket| socket.is_closing()) {
+            return;
         }
-        socket.reads_singly = true;
-        self.ring.stop_receiving(id);
+        let mut backlog = self.take_backlog(id).unwrap_or_else(|| {
+            self.observations.counters.deferrals += 1;
+            let bytes = self.spare.pop().unwrap_or_default();
+            Box::new(Backlog { raw: Rest { bytes, used: 0 }, ..new })
+        });
+        backlog.raw.bytes.extend_from_slice(raw);
+        self.keep_backlog(id, backlog);
+        self.read_singly(id);
         self.queue(id);
-    }
-
-    /// Its turn will come, if it is not among those that wait already.
-    fn queue(&mut self, id: SocketId) {
-        let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.paused) else { return };
-        if !std::mem::replace(&mut socket.queued, true) {
-            self.waiting.push(id, matches!(socket.phase, Phase::Handshaking));
-        }
     }
 
     /// Gives waiting connections turns: for as long as the tick took until now, within bounds, and then until something
@@ -279,9 +269,10 @@ impl Shard {
             // Resuming queues it again.
             return;
         }
-        let Some(mut backlog) = socket.backlog.take() else { return };
         let conn = socket.conn;
-        let mut turn = Turn { id, others: somebody_waits, is_further: true, is_closed: false, began: None };
+        let Some(mut backlog) = self.take_backlog(id) else { return };
+        let mut turn =
+            Turn { id, others: somebody_waits, is_further: true, is_uncut: false, is_closed: false, began: None };
         let Rest { bytes, used } = &backlog.plain;
         let others = (&mut self.ring, self.mailboxes.get(self.id));
         let given = turn.give((conn, &bytes[*used..]), &mut self.gate, self.now, others);
@@ -301,7 +292,7 @@ impl Shard {
         if socket.is_closing() || backlog.plain.is_empty() && backlog.raw.is_empty() {
             return self.finish_backlog(id, *backlog);
         }
-        socket.backlog = Some(backlog);
+        self.keep_backlog(id, backlog);
         self.queue(id);
     }
 
@@ -323,7 +314,7 @@ impl Shard {
 
     /// Throws away what waits: what follows is not for whom it was.
     pub(super) fn drop_backlog(&mut self, id: SocketId) {
-        if let Some(backlog) = self.sockets.get_mut(id).and_then(|socket| socket.backlog.take()) {
+        if let Some(backlog) = self.take_backlog(id) {
             self.finish_backlog(id, *backlog);
         }
     }
@@ -345,8 +336,7 @@ impl Shard {
         if socket.reads_singly {
             self.read_on(id);
         } else if bytes.is_full() {
-            socket.reads_singly = true;
-            self.ring.stop_receiving(id);
+            self.read_singly(id);
         }
     }
 
@@ -360,7 +350,7 @@ impl Shard {
         match socket.backlog {
             // It is read on from when that is done.
             Some(_) => self.queue(id),
-            None if reads && socket.reads_singly => self.ring.receive_once(id),
+            None if reads && socket.reads_singly => self.read_once(id),
             None if reads => self.ring.receive(id),
             _ => {}
         }

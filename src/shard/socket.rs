@@ -77,6 +77,8 @@ pub(super) struct Socket {
     pub(super) backlog: Option<Box<Backlog>>,
     /// Among those whose turn comes by itself.
     pub(super) queued: bool,
+    /// Among those that are read on when less waits.
+    pub(super) unread: bool,
     /// The peer's FIN or close_notify came.
     pub(super) peer_ended: bool,
     /// Our FIN is out.
@@ -103,6 +105,7 @@ impl Socket {
             reads_singly: false,
             backlog: None,
             queued: false,
+            unread: false,
             peer_ended: false,
             shut_down: false,
             departing: None,

@@ -45,13 +45,14 @@ impl Shard {
             worked = true;
             self.settle();
         }
+        self.read_unread();
         self.deliver();
         if worked {
             self.observations.counters.ticks += 1;
         }
         self.wish_to_wake();
         self.observations.counters.enters = self.ring.enters();
-        !self.waiting.is_empty()
+        !self.waiting.is_idle()
             || self.ring.has_completions()
             || self.mailboxes.get(self.id).is_some_and(|mailbox| !mailbox.is_empty())
     }

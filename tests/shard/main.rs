@@ -3,10 +3,12 @@
 
 mod allocations;
 mod beside;
+mod bound;
 mod ends;
 mod flow;
 mod peer;
 mod probes;
+mod reading;
 mod scripts;
 mod share;
 mod storm;

@@ -9,7 +9,7 @@ use crate::storm::{STORM, Stepped, is_answered};
 use crate::world::{INSIDE, REMOTES, World};
 
 /// Stanzas of a flood. Together they fit into the sockets' buffers, and are many times a share.
-const FLOOD: usize = 4;
+pub(crate) const FLOOD: usize = 4;
 
 /// Elements that take long for their length: each is 413 bytes with 60 attributes.
 fn elements(count: usize) -> String {
@@ -22,21 +22,24 @@ fn dear(from: &str, number: usize) -> String {
     message(from, INSIDE, &format!("dear {number}.{}", elements(30)))
 }
 
-fn flood(from: &str) -> String {
+pub(crate) fn flood(from: &str) -> String {
     (0..FLOOD).map(|number| dear(from, number)).collect()
 }
 
 /// Two remote servers that are proven to the same backend, and its stream for both.
-struct Street {
-    world: World,
-    first: Peer,
-    second: Peer,
-    backend: Peer,
+pub(crate) struct Street {
+    pub(crate) world: World,
+    pub(crate) first: Peer,
+    pub(crate) second: Peer,
+    pub(crate) backend: Peer,
 }
 
 impl Street {
     fn new() -> Self {
-        let world = World::start(1);
+        Self::of(World::start(1))
+    }
+
+    pub(crate) fn of(world: World) -> Self {
         let mut first = authenticated(&world, REMOTES[0]);
         first.say(&message(REMOTES[0], INSIDE, "the stream stands"));
         let mut backend = Peer::new(world.backend.accept().expect("accept").0);
@@ -50,7 +53,7 @@ impl Street {
         Self { world, first, second, backend }
     }
 
-    fn end(self) {
+    pub(crate) fn end(self) {
         drop((self.first, self.second, self.backend));
         self.world.drain();
     }

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::sync::mpsc;
 
 use ringgate::ring::Wait;
+use ringgate::shard::Shard;
 use ringgate_proto::gate::ShardId;
 
 use crate::peer::{Peer, client};
@@ -19,7 +20,23 @@ const BUDGET: usize = 256;
 /// A shard that does nothing but single ticks, when it is told to.
 pub(crate) struct Stepped {
     steps: mpsc::Sender<()>,
-    done: mpsc::Receiver<()>,
+    done: mpsc::Receiver<Seen>,
+}
+
+/// What a shard shows between two ticks.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    /// Bytes that wait.
+    pub(crate) waiting: usize,
+    /// Bytes received so far, on all connections.
+    pub(crate) received: u64,
+}
+
+impl Seen {
+    fn of(shard: &Shard) -> Self {
+        let received = shard.observed().traffic.iter().map(|traffic| traffic.bytes_in).sum();
+        Self { waiting: shard.gauges().waiting_bytes, received }
+    }
 }
 
 impl Stepped {
@@ -28,11 +45,11 @@ impl Stepped {
         let (steps, asked) = mpsc::channel();
         let (tell, done) = mpsc::channel();
         assert!(world.running.handle().call(ShardId(0), move |shard| {
-            tell.send(()).expect("the test waits");
+            tell.send(Seen::of(shard)).expect("the test waits");
             for () in asked {
                 shard.enter(Wait::No).expect("the ring");
                 shard.process(BUDGET);
-                tell.send(()).expect("the test waits");
+                tell.send(Seen::of(shard)).expect("the test waits");
             }
         }));
         let stepped = Self { steps, done };
@@ -40,9 +57,9 @@ impl Stepped {
         stepped
     }
 
-    pub(crate) fn tick(&self) {
+    pub(crate) fn tick(&self) -> Seen {
         self.steps.send(()).expect("it waits");
-        self.done.recv().expect("it answers");
+        self.done.recv().expect("it answers")
     }
 }
 

@@ -12,7 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use ringgate::ring::RingConfig;
 use ringgate::shard::driver::{Observe, Resolve, Running, Setup, Task, start};
 use ringgate::shard::observe::Counters;
-use ringgate::shard::{Report, Shard, ShardConfig, listen};
+use ringgate::shard::{Report, Shard, ShardConfig, WAITING_BYTES, listen};
 use ringgate::tls::{CertifiedKeyFiles, Identity, Roots, Store};
 use ringgate_proto::discover::{Answer, Egress, Question, RecordKind, Srv};
 use ringgate_proto::event::Event;
@@ -65,19 +65,24 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn start(shards: u16) -> Self {
-        Self::start_with(shards, RingConfig { buffers: 64, ..RingConfig::default() })
+        Self::start_all(shards, Sizes::default(), Box::new(|_| Vec::new()))
     }
 
     pub(crate) fn start_with(shards: u16, ring: RingConfig) -> Self {
-        Self::start_all(shards, ring, Box::new(|_| Vec::new()))
+        Self::start_all(shards, Sizes { ring, ..Sizes::default() }, Box::new(|_| Vec::new()))
+    }
+
+    /// One shard, with a bound for bytes that wait.
+    pub(crate) fn start_bounded(waiting_bytes: usize) -> Self {
+        Self::start_all(1, Sizes { waiting_bytes, ..Sizes::default() }, Box::new(|_| Vec::new()))
     }
 
     /// With tasks beside each shard.
     pub(crate) fn start_beside(shards: u16, tasks: impl Fn(ShardId) -> Vec<Task> + Send + Sync + 'static) -> Self {
-        Self::start_all(shards, RingConfig { buffers: 64, ..RingConfig::default() }, Box::new(tasks))
+        Self::start_all(shards, Sizes::default(), Box::new(tasks))
     }
 
-    fn start_all(shards: u16, ring: RingConfig, tasks: Tasks) -> Self {
+    fn start_all(shards: u16, sizes: Sizes, tasks: Tasks) -> Self {
         let loopback: SocketAddr = "127.0.0.1:0".parse().expect("address");
         let remote = TcpListener::bind(loopback).expect("bind");
         let backend = TcpListener::bind(loopback).expect("bind");
@@ -87,7 +92,7 @@ impl World {
         let seats = Seats {
             public,
             internal,
-            ring,
+            sizes,
             tls: tls.clone(),
             shards,
             port: remote.local_addr().expect("address").port(),
@@ -126,6 +131,11 @@ impl World {
         release
     }
 
+    /// Has so many messages wait for a shard, 64 for each of its ticks: so long, what waits for its turn gets short ones.
+    pub(crate) fn post(&self, shard: u16, messages: usize) {
+        (0..messages).for_each(|_| assert!(self.running.handle().call(ShardId(shard), |_| {})));
+    }
+
     /// Has a shard meet a bug, between two ticks.
     pub(crate) fn panics(&self, shard: u16) {
         assert!(self.running.handle().call(ShardId(shard), |_| panic!("a bug, for this test")));
@@ -133,15 +143,24 @@ impl World {
 
     /// Connections of all shards.
     pub(crate) fn connections(&self) -> usize {
+        self.sum(Shard::connections)
+    }
+
+    fn sum(&self, pick: fn(&Shard) -> usize) -> usize {
         let (sender, counts) = mpsc::channel();
         for shard in 0..self.running.handle().shards() {
             let sender = sender.clone();
             self.running.handle().call(ShardId(shard), move |shard| {
-                let _ = sender.send(shard.connections());
+                let _ = sender.send(pick(shard));
             });
         }
         drop(sender);
         counts.iter().sum()
+    }
+
+    /// Bytes that wait for their turn on all shards.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.sum(|shard| shard.gauges().waiting_bytes)
     }
 
     /// Waits until `holds`, for five seconds at most.
@@ -174,13 +193,25 @@ impl Observe for Events {
     fn publish(&mut self, _: &Shard) {}
 }
 
+/// What a shard holds.
+struct Sizes {
+    ring: RingConfig,
+    waiting_bytes: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { ring: RingConfig { buffers: 64, ..RingConfig::default() }, waiting_bytes: WAITING_BYTES }
+    }
+}
+
 type Tasks = Box<dyn Fn(ShardId) -> Vec<Task> + Send + Sync>;
 
 /// What each shard's [`Setup`] is made of.
 struct Seats {
     public: Mutex<Vec<Option<OwnedFd>>>,
     internal: Mutex<Vec<Option<OwnedFd>>>,
-    ring: RingConfig,
+    sizes: Sizes,
     tls: Store,
     shards: u16,
     port: u16,
@@ -203,7 +234,8 @@ impl Seats {
                 tls: Some(self.tls.clone()),
                 internal_tls: false,
                 listeners,
-                ring: self.ring,
+                ring: self.sizes.ring,
+                waiting_bytes: self.sizes.waiting_bytes,
                 drain_deadline: Duration::from_secs(30),
             },
             resolver: Rc::new(Names { port: self.port }),

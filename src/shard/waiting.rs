@@ -1,0 +1,187 @@
+//! Who waits for a turn, how many bytes that is, and who is not read because of it.
+//!
+//! A remote domain may have any number of connections, and bring something on each of them at once. So the bytes that
+//! all of a shard's backlogs hold have a bound, and every connection is on one side of it:
+//!
+//! | bytes that wait | read one buffer at a time | reads what comes |
+//! |---|---|---|
+//! | below the bound | read when its last buffer is done | read |
+//! | above it, while anybody waits for a turn | not read: what it sends stays in the peer's window | read |
+//! | above twice the bound | not read | taken in at once, whoever waits, then read one buffer at a time |
+//!
+//! The last row is for connections that were armed before the bound was reached. So what waits is at most twice the
+//! bound, the buffer that went beyond it, and what the ring had for connections that waited already.
+//!
+//! A stream that the gate has paused keeps its backlog, and it counts. When only such are left, nobody waits for a turn:
+//! the others are read on, else a slow backend would keep everybody out.
+
+use std::collections::VecDeque;
+
+use super::Shard;
+use super::share::Backlog;
+use crate::ring::SocketId;
+
+/// Bytes that may wait on one shard before who brings much, or has proven nothing, is not read.
+pub const WAITING_BYTES: usize = 16 << 20;
+/// Connections that are read on per tick at most: what they bring is counted before the next ones are.
+const RELEASED: usize = 32;
+
+/// Connections in two lines, which alternate while somebody stands in both.
+#[derive(Default)]
+struct Lines {
+    streams: VecDeque<SocketId>,
+    strangers: VecDeque<SocketId>,
+    stranger_is_next: bool,
+}
+
+impl Lines {
+    fn is_empty(&self) -> bool {
+        self.streams.is_empty() && self.strangers.is_empty()
+    }
+
+    fn push(&mut self, id: SocketId, is_stranger: bool) {
+        if is_stranger { &mut self.strangers } else { &mut self.streams }.push_back(id);
+    }
+
+    fn pop(&mut self) -> Option<SocketId> {
+        let stranger_goes = self.streams.is_empty() || (self.stranger_is_next && !self.strangers.is_empty());
+        self.stranger_is_next = !stranger_goes;
+        if stranger_goes { &mut self.strangers } else { &mut self.streams }.pop_front()
+    }
+}
+
+/// See the module.
+pub(super) struct Waiting {
+    /// Whose bytes wait.
+    turns: Lines,
+    /// Who is not read.
+    unread: Lines,
+    /// Memory of all backlogs.
+    bytes: usize,
+    bound: usize,
+}
+
+impl Waiting {
+    pub(super) fn new(bound: usize) -> Self {
+        Self { turns: Lines::default(), unread: Lines::default(), bytes: 0, bound }
+    }
+
+    /// Whether nobody's turn is to come.
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    /// Whether there is anything to do without anything new.
+    pub(super) fn is_idle(&self) -> bool {
+        self.turns.is_empty() && self.unread.is_empty()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether those that are read one buffer at a time are not read.
+    fn is_full(&self) -> bool {
+        self.bytes >= self.bound && !self.turns.is_empty()
+    }
+
+    /// Whether no more is kept.
+    pub(super) fn is_overfull(&self) -> bool {
+        self.bytes / 2 >= self.bound
+    }
+
+    pub(super) fn pop(&mut self) -> Option<SocketId> {
+        self.turns.pop()
+    }
+}
+
+impl Shard {
+    /// Its turn will come, if it is not among those that wait already.
+    pub(super) fn queue(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.paused) else { return };
+        if !std::mem::replace(&mut socket.queued, true) {
+            self.waiting.turns.push(id, socket.is_stranger());
+        }
+    }
+
+    /// Gives a connection a backlog; it must have none.
+    pub(super) fn keep_backlog(&mut self, id: SocketId, backlog: Box<Backlog>) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        debug_assert!(socket.backlog.is_none(), "bytes that wait are not thrown away");
+        self.waiting.bytes += backlog.memory();
+        socket.backlog = Some(backlog);
+    }
+
+    pub(super) fn take_backlog(&mut self, id: SocketId) -> Option<Box<Backlog>> {
+        let backlog = self.sockets.get_mut(id)?.backlog.take()?;
+        self.waiting.bytes -= backlog.memory();
+        Some(backlog)
+    }
+
+    /// Receives one buffer, or does so when enough of what waits has been taken in.
+    pub(super) fn read_once(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if !self.waiting.is_full() || socket.is_closing() {
+            return self.ring.receive_once(id);
+        }
+        if !std::mem::replace(&mut socket.unread, true) {
+            self.waiting.unread.push(id, socket.is_stranger());
+        }
+    }
+
+    /// Reads those on that were not read, as many as fit.
+    pub(super) fn read_unread(&mut self) {
+        for _ in 0..RELEASED {
+            if self.waiting.is_full() {
+                return;
+            }
+            let Some(id) = self.waiting.unread.pop() else { return };
+            if let Some(socket) = self.sockets.get_mut(id) {
+                socket.unread = false;
+                self.read_on(id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::ring::{EventFd, Ring, RingConfig};
+
+    /// Names of three sockets.
+    fn ids() -> [SocketId; 3] {
+        let mut ring = Ring::new(&RingConfig::default(), &EventFd::new().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        [(); 3].map(|()| ring.adopt(TcpStream::connect(listener.local_addr().unwrap()).unwrap().into()))
+    }
+
+    #[test]
+    fn stranger_goes_after_each_stream_and_a_stream_after_each_stranger() {
+        let ids = ids();
+        let mut lines = Lines::default();
+        lines.push(ids[0], true);
+        lines.push(ids[1], true);
+        lines.push(ids[2], false);
+        let order: Vec<SocketId> = std::iter::from_fn(|| lines.pop()).collect();
+        assert_eq!(order, [ids[2], ids[0], ids[1]]);
+        assert!(lines.is_empty());
+    }
+
+    #[test]
+    fn bytes_that_nobody_takes_in_by_himself_keep_nobody_unread() {
+        let ids = ids();
+        let mut waiting = Waiting { bytes: 8, ..Waiting::new(8) };
+        assert!(!waiting.is_full(), "all of it belongs to paused streams");
+        waiting.turns.push(ids[0], false);
+        assert!(waiting.is_full() && !waiting.is_overfull());
+        waiting.bytes = 7;
+        assert!(!waiting.is_full());
+        waiting.bytes = 16;
+        assert!(waiting.is_overfull());
+        waiting.pop();
+        assert!(waiting.is_overfull(), "paused streams keep no more than that");
+    }
+}

@@ -1,0 +1,77 @@
+//! What all connections of a shard together may have waiting.
+
+use ringgate::shard::WAITING_BYTES;
+
+use crate::peer::{Peer, client};
+use crate::scripts::{header, proceeding};
+use crate::share::{FLOOD, Street, flood};
+use crate::storm::{STORM, Stepped, is_answered};
+use crate::world::{INSIDE, REMOTES, World};
+
+/// A ClientHello is shorter.
+const HELLO_BYTES: usize = 4 << 10;
+
+/// The most bytes that wait at the end of a tick while a storm of handshakes is worked off. All of them come about.
+fn peak_of_a_storm(bound: usize) -> usize {
+    let world = World::start_bounded(bound);
+    let mut newcomers: Vec<Peer> = (0..STORM).map(|_| proceeding(world.public, REMOTES[1])).collect();
+    let shard = Stepped::new(&world);
+    for peer in &mut newcomers {
+        peer.start_tls(client(&world.tls.without_resumption(), REMOTES[1], INSIDE));
+    }
+    let mut peak = 0;
+    for _ in 0..4 * STORM {
+        peak = peak.max(shard.tick().waiting);
+        if newcomers.iter().all(is_answered) {
+            break;
+        }
+    }
+    drop(shard);
+    newcomers.iter_mut().for_each(Peer::finish_tls);
+    drop(newcomers);
+    world.drain();
+    peak
+}
+
+#[test]
+fn storm_of_strangers_holds_twice_the_bound_at_most_and_nobody_is_lost() {
+    const BOUND: usize = HELLO_BYTES / 2;
+    assert!(peak_of_a_storm(WAITING_BYTES) > 2 * BOUND + HELLO_BYTES, "it holds more where it may");
+    let peak = peak_of_a_storm(BOUND);
+    assert!(peak <= 2 * BOUND + HELLO_BYTES, "{peak} bytes");
+}
+
+#[test]
+fn stranger_is_not_read_while_too_much_waits_and_is_served_afterwards() {
+    const BOUND: usize = 40 << 10;
+    let mut street = Street::of(World::start_bounded(BOUND));
+    let shard = Stepped::new(&street.world);
+    street.first.say(&flood(REMOTES[0]));
+    street.second.say(&flood(REMOTES[1]));
+    street.world.post(0, 1_000);
+    let flooded = (0..8).any(|_| shard.tick().waiting >= BOUND);
+    assert!(flooded, "the floods wait");
+
+    let mut stranger = Peer::connect(street.world.public);
+    stranger.say(&header(REMOTES[2], INSIDE));
+    let mut ticks = 0;
+    while shard.tick().waiting >= BOUND {
+        assert!(!is_answered(&stranger), "read in tick {ticks}");
+        ticks += 1;
+    }
+    // Accepted in the first of them, it could have been answered in the next.
+    assert!(ticks > 4, "worked off in {ticks} ticks");
+    assert!((0..64).any(|_| {
+        shard.tick();
+        is_answered(&stranger)
+    }));
+    drop(shard);
+    assert!(stranger.expect("</stream:features>").contains("<starttls"));
+    let stanzas: Vec<String> = (0..2 * FLOOD).map(|_| street.backend.expect("</message>")).collect();
+    for name in &REMOTES[..2] {
+        assert_eq!(stanzas.iter().filter(|stanza| stanza.contains(name)).count(), FLOOD);
+    }
+    street.world.eventually(|world| world.waiting_bytes() == 0);
+    drop(stranger);
+    street.end();
+}
