@@ -129,14 +129,9 @@ impl Shard {
                 if progress.established {
                     self.established(id);
                 }
-                match progress.closed {
-                    // It is said after the plaintext before it.
-                    true if !rest.is_empty() => turn.is_closed = true,
-                    true => self.peer_ended(id),
-                    false => {}
-                }
+                turn.end = progress.closed.then_some(End::CloseNotify);
             }
-            Err(error) => self.tls_failed(id, &error.to_string()),
+            Err(error) => turn.end = Some(End::Tls(error.to_string())),
         }
     }
 

@@ -52,9 +52,8 @@ pub(super) struct Backlog {
     plain: Rest,
     /// As they came.
     raw: Rest,
-    /// A close_notify came behind the plaintext that waits, and the gate does not know yet.
-    is_closed: bool,
-    end: Option<End>,
+    /// What came behind them, and the gate does not know yet.
+    ends: Vec<End>,
 }
 
 impl Backlog {
@@ -67,6 +66,10 @@ impl Backlog {
 /// How a connection's bytes end.
 #[derive(Debug)]
 pub(super) enum End {
+    /// The peer's close_notify: it sends nothing more.
+    CloseNotify,
+    /// TLS did not come about, or broke.
+    Tls(String),
     /// The peer's FIN.
     Fin,
     /// Connect, receive or send failed.
@@ -103,8 +106,8 @@ pub(super) struct Turn {
     is_further: bool,
     /// What it does not take in has no place to wait: it lasts until all is done.
     is_uncut: bool,
-    /// A close_notify came, behind plaintext that the gate did not get.
-    pub(super) is_closed: bool,
+    /// How TLS ended in it, behind all plaintext.
+    pub(super) end: Option<End>,
     began: Option<Timestamp>,
 }
 
@@ -162,7 +165,7 @@ impl Shard {
         let handshakes = matches!(socket.phase, Phase::Handshaking);
         let others = !self.waiting.is_empty() || self.gate.has_unsent();
         let is_uncut = self.waiting.is_overfull();
-        let mut turn = Turn { id, others, is_further: false, is_uncut, is_closed: false, began: None };
+        let mut turn = Turn { id, others, is_further: false, is_uncut, end: None, began: None };
         if handshakes && !is_uncut && (others || turn.has_news(&mut self.ring, self.mailboxes.get(self.id))) {
             // A handshake is many times a share, and cannot be cut.
             return self.put_off(id, Backlog::default(), &bytes);
@@ -170,8 +173,10 @@ impl Shard {
         let mut plain = Vec::new();
         let used = self.take_in(&mut turn, &mut bytes, &mut plain);
         if used < bytes.len() || !plain.is_empty() {
-            let plain = Rest { bytes: plain, used: 0 };
-            self.put_off(id, Backlog { plain, is_closed: turn.is_closed, ..Backlog::default() }, &bytes[used..]);
+            let (plain, ends) = (Rest { bytes: plain, used: 0 }, turn.end.into_iter().collect());
+            self.put_off(id, Backlog { plain, ends, ..Backlog::default() }, &bytes[used..]);
+        } else if let Some(end) = turn.end {
+            self.over(id, end);
         } else if is_uncut && turn.began.is_some() {
             self.read_singly(id);
             self.read_on(id);
@@ -209,6 +214,10 @@ impl Shard {
                 turn.begin();
             }
             self.decrypt(turn, &mut rest[..piece], plain);
+            if turn.end.is_some() {
+                // What comes behind it is nothing.
+                return bytes.len();
+            }
             used += piece;
             let is_done = used == bytes.len() || !plain.is_empty();
             if is_done || turn.is_over(&mut self.ring, self.mailboxes.get(self.id)) {
@@ -228,7 +237,9 @@ impl Shard {
             let bytes = self.spare.pop().unwrap_or_default();
             Box::new(Backlog { raw: Rest { bytes, used: 0 }, ..new })
         });
-        backlog.raw.bytes.extend_from_slice(raw);
+        if backlog.ends.is_empty() {
+            backlog.raw.bytes.extend_from_slice(raw);
+        }
         self.keep_backlog(id, backlog);
         self.read_singly(id);
         self.queue(id);
@@ -271,8 +282,7 @@ impl Shard {
         }
         let conn = socket.conn;
         let Some(mut backlog) = self.take_backlog(id) else { return };
-        let mut turn =
-            Turn { id, others: somebody_waits, is_further: true, is_uncut: false, is_closed: false, began: None };
+        let mut turn = Turn { id, others: somebody_waits, is_further: true, is_uncut: false, end: None, began: None };
         let Rest { bytes, used } = &backlog.plain;
         let others = (&mut self.ring, self.mailboxes.get(self.id));
         let given = turn.give((conn, &bytes[*used..]), &mut self.gate, self.now, others);
@@ -281,7 +291,8 @@ impl Shard {
             let Rest { bytes, used } = &mut backlog.raw;
             let taken = self.take_in(&mut turn, &mut bytes[*used..], &mut backlog.plain.bytes);
             backlog.raw.advance(taken);
-            backlog.is_closed |= turn.is_closed;
+            // A FIN that waits came later.
+            backlog.ends.splice(..0, turn.end);
         }
         self.put_back(id, backlog);
     }
@@ -300,16 +311,9 @@ impl Shard {
     fn finish_backlog(&mut self, id: SocketId, backlog: Backlog) {
         self.recycle(backlog.plain.bytes);
         self.recycle(backlog.raw.bytes);
-        if backlog.is_closed {
-            self.peer_ended(id);
-        }
-        match backlog.end {
-            Some(end) => self.over(id, end),
-            None => {
-                self.read_on(id);
-                self.try_depart(id);
-            }
-        }
+        backlog.ends.into_iter().for_each(|end| self.over(id, end));
+        self.read_on(id);
+        self.try_depart(id);
     }
 
     /// Throws away what waits: what follows is not for whom it was.
@@ -319,11 +323,13 @@ impl Shard {
         }
     }
 
-    /// A connection's bytes have ended; that is said after those that wait, also if it broke: they came before.
+    /// A connection's bytes have ended; that is said after those that wait, also if it or TLS broke: they came before.
     pub(super) fn over(&mut self, id: SocketId, end: End) {
         match self.sockets.get_mut(id).and_then(|socket| socket.backlog.as_mut()) {
-            Some(backlog) => backlog.end = Some(end),
+            Some(backlog) => backlog.ends.push(end),
             None => match end {
+                End::CloseNotify => self.peer_ended(id),
+                End::Tls(detail) => self.tls_failed(id, &detail),
                 End::Fin => self.ended(id),
                 End::Broken(error) => self.broken(id, &error),
             },

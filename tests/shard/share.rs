@@ -155,6 +155,32 @@ fn close_notify_does_not_overtake_the_plaintext_before_it() {
 }
 
 #[test]
+fn what_came_before_tls_broke_is_delivered_first() {
+    let mut street = Street::new();
+    let record = street.first.sealed(&dear(REMOTES[0], 0));
+    let (most, tail) = record.split_at(record.len() - 500);
+    street.first.stream.write_all(most).expect("write");
+    street.second.say(&message(REMOTES[1], INSIDE, "the record is torn"));
+    street.backend.expect("the record is torn</body></message>");
+    // One read brings the end of a record of many pieces, and one that nobody can decrypt; others wait by then.
+    let held = street.world.hold(0);
+    street.second.say(&flood(REMOTES[1]));
+    let mut forged = street.first.sealed(&message(REMOTES[0], INSIDE, "altered on the way"));
+    *forged.last_mut().expect("a record") ^= 1;
+    street.first.stream.write_all(&[tail, &forged].concat()).expect("write");
+    drop(held);
+    let stanzas: Vec<String> = (0..=FLOOD).map(|_| street.backend.expect("</message>")).collect();
+    let mut of_first = stanzas.iter().filter(|stanza| stanza.contains(REMOTES[0]));
+    assert!(of_first.next().is_some_and(|stanza| stanza.contains("dear 0.")), "of {} stanzas", stanzas.len());
+    assert!(of_first.next().is_none());
+    assert!(street.deferrals() > 1);
+    street.first.stream.shutdown(Shutdown::Write).expect("shutdown");
+    street.world.eventually(|world| world.connections() == 2);
+    assert_eq!(street.world.count(|counters| counters.tls_failures), 1);
+    street.end();
+}
+
+#[test]
 fn rest_of_a_flood_alternates_with_handshakes_that_wait() {
     let mut street = Street::new();
     let mut newcomers: Vec<Peer> = (0..STORM).map(|_| proceeding(street.world.public, REMOTES[2])).collect();
