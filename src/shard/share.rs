@@ -362,3 +362,41 @@ impl Shard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::ring::{EventFd, RingConfig, Wait};
+
+    /// A socket that a ring receives from, and its other end.
+    fn socket(ring: &mut Ring) -> (SocketId, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let id = ring.adopt(ours.into());
+        ring.receive(id);
+        (id, theirs)
+    }
+
+    /// Whether a turn is over after a piece; `began` is when the first of it was taken in.
+    fn is_over(id: SocketId, is_further: bool, began: Option<Timestamp>, ring: &mut Ring) -> bool {
+        Turn { id, others: false, is_further, is_uncut: false, end: None, began }.is_over(ring, None)
+    }
+
+    #[test]
+    fn turn_after_the_first_ends_when_somebody_else_has_something_and_the_first_lasts_for_its_share() {
+        let mut ring = Ring::new(&RingConfig::default(), &EventFd::new().unwrap()).unwrap();
+        let ((id, mut own), (_, mut other)) = (socket(&mut ring), socket(&mut ring));
+        ring.enter(Wait::No).unwrap();
+        let began = clock::now();
+        while clock::now().since(began) < SHARE {}
+        own.write_all(b"its own next stanza").unwrap();
+        assert!(!is_over(id, true, None, &mut ring));
+        assert!(!is_over(id, true, Some(began), &mut ring), "nobody else wants a share");
+        other.write_all(b"another's stanza").unwrap();
+        assert!(is_over(id, true, None, &mut ring));
+        assert!(!is_over(id, false, None, &mut ring));
+        assert!(is_over(id, false, Some(began), &mut ring));
+    }
+}

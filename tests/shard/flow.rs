@@ -1,7 +1,8 @@
 //! Stanzas through whole shards.
 
 use crate::peer::Peer;
-use crate::scripts::{backend_to, encrypted, header, message, remote};
+use crate::scripts::{accept_stream, backend_to, encrypted, header, message, remote, verify};
+use crate::share::elements;
 use crate::world::{INSIDE, REMOTES, World};
 
 #[test]
@@ -116,6 +117,38 @@ fn backend_stream_moves_to_the_shard_that_owns_its_remote_domain() {
     let accepted: u64 =
         world.drain().iter().flat_map(|report| &report.accounts).map(|(_, account)| account.accepted).sum();
     assert!(accepted >= 120, "{accepted}");
+}
+
+/// A backend's stream that has to move while some of what it said waits; `false` if it was accepted where it belongs.
+fn moves_while_bytes_wait() -> bool {
+    let world = World::start(2);
+    let mut backend = Peer::connect(world.internal);
+    backend.say(&header(INSIDE, REMOTES[0]));
+    backend.expect("</stream:features>");
+    // The refusal takes a share, and the first request is what moves the stream.
+    let refused = format!("<compress xmlns='http://jabber.org/protocol/compress'>{}</compress>", elements(19));
+    let request = |remote| format!("<db:result from='{INSIDE}' to='{remote}'>0123456789abcdef</db:result>");
+    let requests: Vec<String> = REMOTES.iter().map(request).collect();
+    let held = [world.hold(0), world.hold(1)];
+    backend.say(&(refused + &requests.join(&" ".repeat(4 << 10))));
+    (0..2).for_each(|shard| world.post(shard, 500));
+    drop(held);
+    let mut authority = Peer::new(world.backend.accept().expect("accept").0);
+    accept_stream(&mut authority);
+    let asked = REMOTES.map(|_| verify(&mut authority));
+    assert_eq!(asked, REMOTES, "in the order in which they were requested");
+    REMOTES.iter().for_each(|_| drop(backend.expect("type='valid'")));
+    assert!(world.count(|counters| counters.deferrals) > 0);
+    let moved = world.count(|counters| counters.handed_over) == 1;
+    drop((backend, authority));
+    world.drain();
+    moved
+}
+
+#[test]
+fn stream_that_moves_takes_along_what_waits() {
+    // The kernel deals connections out: half of them have to move.
+    assert!((0..16).any(|_| moves_while_bytes_wait()));
 }
 
 #[test]

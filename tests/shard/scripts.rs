@@ -83,25 +83,35 @@ pub(crate) fn backend_to(world: &World, remote: &str) -> Peer {
     peer
 }
 
-/// As the backend: says that the key of the next `<db:verify/>` is ours.
+/// As the authoritative server: says that the key of the next `<db:verify/>` is ours.
 fn answer_verification(peer: &mut Peer) {
+    accept_stream(peer);
+    verify(peer);
+}
+
+/// Answers ringgate's header, and offers nothing but dialback.
+pub(crate) fn accept_stream(peer: &mut Peer) {
     peer.expect("<stream:stream");
-    let remote = attribute(&peer.expect(">"), "from");
-    peer.say(&answer_header(INSIDE, &remote));
+    let header = peer.expect(">");
+    peer.say(&answer_header(&attribute(&header, "to"), &attribute(&header, "from")));
     peer.say("<stream:features><dialback xmlns='urn:xmpp:features:dialback'/></stream:features>");
+}
+
+/// Says that a key is ours; returns who was given it.
+pub(crate) fn verify(peer: &mut Peer) -> String {
     peer.expect("<db:verify");
-    let id = attribute(&peer.expect(">"), "id");
+    let asked = peer.expect(">");
+    let (ours, theirs, id) = (attribute(&asked, "to"), attribute(&asked, "from"), attribute(&asked, "id"));
     peer.expect("</db:verify>");
-    peer.say(&format!("<db:verify from='{INSIDE}' to='{remote}' id='{id}' type='valid'/>"));
+    peer.say(&format!("<db:verify from='{ours}' to='{theirs}' id='{id}' type='valid'/>"));
+    theirs
 }
 
 /// As the backend: accepts ringgate's stream in the name of a remote domain.
 pub(crate) fn accept_dialback(peer: &mut Peer) {
-    peer.expect("<stream:stream");
-    let remote = attribute(&peer.expect(">"), "from");
-    peer.say(&answer_header(INSIDE, &remote));
-    peer.say("<stream:features><dialback xmlns='urn:xmpp:features:dialback'/></stream:features>");
+    accept_stream(peer);
     peer.expect("<db:result");
+    let remote = attribute(&peer.expect(">"), "from");
     peer.expect("</db:result>");
     peer.say(&format!("<db:result from='{INSIDE}' to='{remote}' type='valid'/>"));
 }

@@ -12,7 +12,7 @@ use crate::world::{INSIDE, REMOTES, World};
 pub(crate) const FLOOD: usize = 4;
 
 /// Elements that take long for their length: each is 413 bytes with 60 attributes.
-fn elements(count: usize) -> String {
+pub(crate) fn elements(count: usize) -> String {
     let attributes: String = (0..60).map(|attribute| format!(" a{attribute}=''")).collect();
     format!("<a{attributes}/>").repeat(count)
 }
