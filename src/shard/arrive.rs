@@ -58,9 +58,7 @@ impl Shard {
             return;
         };
         let id = self.ring.adopt(socket);
-        let mut socket = Socket::new(id, conn, Origin::Accepted(kind), peer, Phase::Sniffing);
-        socket.reads_singly = true;
-        self.sockets.insert(socket);
+        self.sockets.insert(Socket::new(id, conn, Origin::Accepted(kind), peer, Phase::Sniffing));
         self.read_on(id);
     }
 

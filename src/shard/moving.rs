@@ -59,11 +59,9 @@ impl Shard {
         socket.received_at = moving.received_at;
         socket.flushing = moving.flushing;
         socket.peer_ended = moving.peer_ended;
-        let (reads, sends) = (!socket.peer_ended, !socket.unsent.is_empty());
+        let sends = !socket.unsent.is_empty();
         self.sockets.insert(socket);
-        if reads {
-            self.ring.receive(id);
-        }
+        self.read_on(id);
         if sends {
             self.touch(id);
         }

@@ -15,8 +15,8 @@
 //!      └── C's neighbours, B, C, then A again ◀────────────┘
 //! ```
 //!
-//! Who has to wait is from then on read one buffer at a time, each when all of the last is done, until one comes that is
-//! not full; a stranger is read so from the beginning. So of a stranger's bytes at most a buffer waits, and of a stream's
+//! Every connection is read one buffer at a time, each when all of the last is done, until one comes that is not full, and
+//! then as it comes. Who has to wait is read so again; a stranger, until it has proven who it is. So of a stranger's bytes at most a buffer waits, and of a stream's
 //! what one multishot receive had brought, once; everything else stays in the peer's window. What all connections together
 //! may have waiting is bounded in `waiting`.
 
@@ -158,7 +158,7 @@ impl Shard {
     pub(super) fn share(&mut self, id: SocketId, mut bytes: Buffer) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let was_single = socket.reads_singly;
-        socket.reads_singly &= bytes.is_full() || socket.is_stranger();
+        socket.reads_singly = was_single && (bytes.is_full() || socket.is_stranger(&self.gate));
         if socket.backlog.is_some() {
             return self.put_off(id, Backlog::default(), &bytes);
         }

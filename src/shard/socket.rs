@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ringgate_proto::address::Domain;
-use ringgate_proto::gate::{ConnId, Listener, ShardId, TlsClient};
+use ringgate_proto::gate::{ConnId, Gate, Listener, ShardId, TlsClient};
 use ringgate_proto::time::Timestamp;
 
 use super::share::Backlog;
@@ -71,7 +71,7 @@ pub(super) struct Socket {
     pub(super) touched: bool,
     /// The gate wants nothing to be read.
     pub(super) paused: bool,
-    /// It brings more than its share, or has proven nothing yet: one buffer is read at a time.
+    /// It is new, brings more than its share, or has proven nothing yet: one buffer is read at a time.
     pub(super) reads_singly: bool,
     /// What has come and waits for its turn.
     pub(super) backlog: Option<Box<Backlog>>,
@@ -102,7 +102,7 @@ impl Socket {
             dirty: false,
             touched: false,
             paused: false,
-            reads_singly: false,
+            reads_singly: true,
             backlog: None,
             queued: false,
             unread: false,
@@ -117,10 +117,9 @@ impl Socket {
         matches!(self.phase, Phase::Open)
     }
 
-    /// Whether anybody may have opened it: nobody has come through a handshake yet, on a listener where one is expected.
-    pub(super) fn is_stranger(&self) -> bool {
-        let is_public = matches!(self.origin, Origin::Accepted(Listener::Public));
-        matches!(self.phase, Phase::Sniffing | Phase::Handshaking) || (is_public && self.tls.is_none())
+    /// Whether anybody may be at its other end: a handshake is not over, or nothing has been proven on a public listener.
+    pub(super) fn is_stranger(&self, gate: &Gate) -> bool {
+        matches!(self.phase, Phase::Handshaking) || gate.is_unproven(self.conn)
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -100,7 +100,7 @@ impl Shard {
     pub(super) fn queue(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.paused) else { return };
         if !std::mem::replace(&mut socket.queued, true) {
-            self.waiting.turns.push(id, socket.is_stranger());
+            self.waiting.turns.push(id, socket.is_stranger(&self.gate));
         }
     }
 
@@ -125,7 +125,7 @@ impl Shard {
             return self.ring.receive_once(id);
         }
         if !std::mem::replace(&mut socket.unread, true) {
-            self.waiting.unread.push(id, socket.is_stranger());
+            self.waiting.unread.push(id, socket.is_stranger(&self.gate));
         }
     }
 

@@ -6,15 +6,15 @@ use std::net::TcpStream;
 use ringgate::ring::RingConfig;
 
 use crate::peer::Peer;
-use crate::scripts::{authenticated, header};
+use crate::scripts::{accept_stream, authenticated, encrypted, header, verify};
 use crate::share::{FLOOD, Street, flood};
 use crate::storm::Stepped;
 use crate::world::{INSIDE, REMOTES, World};
 
 const BUFFER_BYTES: u64 = 4 << 10;
 
-fn world() -> World {
-    World::start_with(1, RingConfig { buffers: 64, buffer_bytes: BUFFER_BYTES as u32, ..RingConfig::default() })
+fn ring() -> RingConfig {
+    RingConfig { buffers: 64, buffer_bytes: BUFFER_BYTES as u32, ..RingConfig::default() }
 }
 
 /// Writes `bytes` at once; returns how much of them each tick reads.
@@ -41,25 +41,52 @@ fn spaces() -> String {
 
 #[test]
 fn stranger_is_read_one_buffer_at_a_time_from_the_beginning_and_a_stream_is_not() {
-    let world = world();
+    let world = World::start_with(1, ring());
     let mut stream = authenticated(&world, REMOTES[0]);
     let mut stranger = Peer::connect(world.public);
+    let mut unproven = encrypted(world.public, &world.tls, REMOTES[2]);
+    unproven.say(&header(REMOTES[2], INSIDE));
+    unproven.expect("</stream:features>");
     let shard = Stepped::new(&world);
     let said = header(REMOTES[1], INSIDE) + &spaces();
     let single = reads(&shard, &mut stranger.stream, said.as_bytes());
+    assert!(single.iter().all(|read| *read <= BUFFER_BYTES), "{single:?}");
+    let record = unproven.sealed(&spaces());
+    let single = reads(&shard, &mut unproven.stream, &record);
     assert!(single.iter().all(|read| *read <= BUFFER_BYTES), "{single:?}");
     let record = stream.sealed(&spaces());
     let many = reads(&shard, &mut stream.stream, &record);
     assert!(many[0] > BUFFER_BYTES, "{many:?}");
     drop(shard);
     stranger.expect("</stream:features>");
-    drop((stranger, stream));
+    drop((stranger, unproven, stream));
+    world.drain();
+}
+
+#[test]
+fn clear_stream_is_read_as_it_comes_once_it_is_proven() {
+    let world = World::start_clear(ring());
+    let mut peer = Peer::connect(world.public);
+    peer.say(&header(REMOTES[0], INSIDE));
+    peer.expect("</stream:features>");
+    peer.say(&format!("<db:result from='{}' to='{INSIDE}'>0123456789abcdef</db:result>", REMOTES[0]));
+    let mut authority = Peer::new(world.remote.accept().expect("accept").0);
+    accept_stream(&mut authority);
+    assert_eq!(verify(&mut authority), INSIDE);
+    peer.expect("type='valid'");
+    let shard = Stepped::new(&world);
+    let said = spaces();
+    let single = reads(&shard, &mut peer.stream, said.as_bytes());
+    assert!(single.iter().all(|read| *read <= BUFFER_BYTES), "it was a stranger before: {single:?}");
+    let many = reads(&shard, &mut peer.stream, said.as_bytes());
+    assert!(many[0] > BUFFER_BYTES, "{many:?}");
+    drop((shard, authority, peer));
     world.drain();
 }
 
 #[test]
 fn stream_that_had_to_wait_is_read_one_buffer_at_a_time_until_one_is_not_full() {
-    let mut street = Street::of(world());
+    let mut street = Street::of(World::start_with(1, ring()));
     let shard = Stepped::new(&street.world);
     street.first.say(&flood(REMOTES[0]));
     street.second.say(&flood(REMOTES[1]));

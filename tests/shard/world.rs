@@ -18,6 +18,7 @@ use ringgate_proto::discover::{Answer, Egress, Question, RecordKind, Srv};
 use ringgate_proto::event::Event;
 use ringgate_proto::gate::{Backend, Gate, GateConfig, Listener, LocalDomain, ShardId};
 use ringgate_proto::policy::{Policy, Rule};
+use ringgate_proto::stream::TlsTerms;
 
 use crate::peer::domain;
 
@@ -65,24 +66,29 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn start(shards: u16) -> Self {
-        Self::start_all(shards, Sizes::default(), Box::new(|_| Vec::new()))
+        Self::start_all(shards, Settings::default(), Box::new(|_| Vec::new()))
     }
 
     pub(crate) fn start_with(shards: u16, ring: RingConfig) -> Self {
-        Self::start_all(shards, Sizes { ring, ..Sizes::default() }, Box::new(|_| Vec::new()))
+        Self::start_all(shards, Settings { ring, ..Settings::default() }, Box::new(|_| Vec::new()))
+    }
+
+    /// One shard, on which remote servers may do without TLS.
+    pub(crate) fn start_clear(ring: RingConfig) -> Self {
+        Self::start_all(1, Settings { ring, tls: TlsTerms::Optional, ..Settings::default() }, Box::new(|_| Vec::new()))
     }
 
     /// One shard, with a bound for bytes that wait.
     pub(crate) fn start_bounded(waiting_bytes: usize) -> Self {
-        Self::start_all(1, Sizes { waiting_bytes, ..Sizes::default() }, Box::new(|_| Vec::new()))
+        Self::start_all(1, Settings { waiting_bytes, ..Settings::default() }, Box::new(|_| Vec::new()))
     }
 
     /// With tasks beside each shard.
     pub(crate) fn start_beside(shards: u16, tasks: impl Fn(ShardId) -> Vec<Task> + Send + Sync + 'static) -> Self {
-        Self::start_all(shards, Sizes::default(), Box::new(tasks))
+        Self::start_all(shards, Settings::default(), Box::new(tasks))
     }
 
-    fn start_all(shards: u16, sizes: Sizes, tasks: Tasks) -> Self {
+    fn start_all(shards: u16, settings: Settings, tasks: Tasks) -> Self {
         let loopback: SocketAddr = "127.0.0.1:0".parse().expect("address");
         let remote = TcpListener::bind(loopback).expect("bind");
         let backend = TcpListener::bind(loopback).expect("bind");
@@ -92,7 +98,7 @@ impl World {
         let seats = Seats {
             public,
             internal,
-            sizes,
+            settings,
             tls: tls.clone(),
             shards,
             port: remote.local_addr().expect("address").port(),
@@ -193,15 +199,18 @@ impl Observe for Events {
     fn publish(&mut self, _: &Shard) {}
 }
 
-/// What a shard holds.
-struct Sizes {
+/// What differs between worlds.
+struct Settings {
     ring: RingConfig,
     waiting_bytes: usize,
+    /// What remote servers have to use.
+    tls: TlsTerms,
 }
 
-impl Default for Sizes {
+impl Default for Settings {
     fn default() -> Self {
-        Self { ring: RingConfig { buffers: 64, ..RingConfig::default() }, waiting_bytes: WAITING_BYTES }
+        let ring = RingConfig { buffers: 64, ..RingConfig::default() };
+        Self { ring, waiting_bytes: WAITING_BYTES, tls: TlsTerms::Required }
     }
 }
 
@@ -211,7 +220,7 @@ type Tasks = Box<dyn Fn(ShardId) -> Vec<Task> + Send + Sync>;
 struct Seats {
     public: Mutex<Vec<Option<OwnedFd>>>,
     internal: Mutex<Vec<Option<OwnedFd>>>,
-    sizes: Sizes,
+    settings: Settings,
     tls: Store,
     shards: u16,
     port: u16,
@@ -234,8 +243,8 @@ impl Seats {
                 tls: Some(self.tls.clone()),
                 internal_tls: false,
                 listeners,
-                ring: self.sizes.ring,
-                waiting_bytes: self.sizes.waiting_bytes,
+                ring: self.settings.ring,
+                waiting_bytes: self.settings.waiting_bytes,
                 drain_deadline: Duration::from_secs(30),
             },
             resolver: Rc::new(Names { port: self.port }),
@@ -250,7 +259,7 @@ impl Seats {
             shards: self.shards,
             domains: vec![LocalDomain { name: domain(INSIDE), backend: 0 }],
             backends: vec![Backend { address: self.backend, starttls: false }],
-            policy: Policy { default: Rule::default(), partners: Vec::new() },
+            policy: Policy { default: Rule { tls: self.settings.tls, ..Rule::default() }, partners: Vec::new() },
             internal_tls: false,
             egress: Egress { allow: vec![(IpAddr::V4(Ipv4Addr::LOCALHOST), 8)], own: Vec::new() },
             stanza_bytes_max: 262_144,

@@ -335,6 +335,11 @@ impl Gate {
         self.conns.get(conn).map(|conn| conn.face)
     }
 
+    /// Whether a remote server opened it, and has proven no pair on it yet.
+    pub fn is_unproven(&self, conn: ConnId) -> bool {
+        self.conns.get(conn).is_some_and(|conn| conn.is_unproven)
+    }
+
     /// Connections that exist, attempts included.
     pub fn connections(&self) -> usize {
         self.conns.len()
