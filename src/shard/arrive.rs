@@ -184,9 +184,9 @@ impl Shard {
 
     /// TLS did not come about, or broke: the gate forgets the connection; an alert that is queued still goes out.
     pub(super) fn tls_failed(&mut self, id: SocketId, detail: &str) {
-        self.observations.counters.tls_failures += 1;
         let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.is_closing()) else { return };
         let conn = socket.conn;
+        self.observations.counters.tls_failures += 1;
         self.begin_closing(id);
         self.gate.handle(Input::Broken { conn, breakage: Breakage::Tls, detail: detail.to_owned() }, self.now);
     }

@@ -15,10 +15,10 @@
 //!      └── C's neighbours, B, C, then A again ◀────────────┘
 //! ```
 //!
-//! Every connection is read one buffer at a time, each when all of the last is done, until one comes that is not full, and
-//! then as it comes. Who has to wait is read so again; a stranger, until it has proven who it is. So of a stranger's bytes at most a buffer waits, and of a stream's
-//! what one multishot receive had brought, once; everything else stays in the peer's window. What all connections together
-//! may have waiting is bounded in `waiting`.
+//! At first a connection is read one buffer at a time, each when all of the last is done: until one comes that is not full,
+//! and a stranger until it has proven who it is. Then everything is read that comes, until it has to wait: then one buffer
+//! at a time again. So of a stranger's bytes at most a buffer waits, and of a stream's what one multishot receive had
+//! brought, once; everything else stays in the peer's window. `waiting` bounds what waits of all connections together.
 
 use std::io;
 use std::time::Duration;

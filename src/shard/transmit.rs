@@ -4,6 +4,7 @@ use ringgate_proto::gate::{Input, Outgoing};
 
 use super::Shard;
 use super::observe::face_index;
+use super::share::End;
 use super::socket::{Phase, TlsRole};
 use crate::clock;
 use crate::ring::{Sent, SocketId};
@@ -81,7 +82,7 @@ impl Shard {
         self.recycle(outgoing.bytes);
         match sealed {
             Ok(()) => self.touch(id),
-            Err(error) => self.tls_failed(id, &error.to_string()),
+            Err(error) => self.over(id, End::Tls(error.to_string())),
         }
     }
 
