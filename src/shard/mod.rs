@@ -125,6 +125,8 @@ pub struct Shard {
     resting: VecDeque<(Timestamp, SocketId)>,
     /// Connections whose bytes wait for their turn.
     waiting: Waiting,
+    /// The part of this tick in which much was taken in at once.
+    at_length: Duration,
     /// Buffers for reuse.
     spare: Vec<Vec<u8>>,
     received_at: Vec<Timestamp>,
@@ -162,6 +164,7 @@ impl Shard {
             closing: VecDeque::new(),
             resting: VecDeque::new(),
             waiting: Waiting::new(config.waiting_bytes),
+            at_length: Duration::ZERO,
             spare: Vec::new(),
             received_at: Vec::new(),
             now: crate::clock::now(),

@@ -39,8 +39,9 @@ const SHARE: Duration = Duration::from_micros(20);
 const PIECE_BYTES: usize = 2 << 10;
 /// So many bytes are one piece, whatever they are: 44 records of TLS at most.
 const UNCUT_BYTES: usize = 1 << 10;
-/// Longest time in which waiting connections get turns before what these brought is sent. Whatever else has come, they get
-/// one turn in every tick, and turns for as long as the tick took before, up to this time.
+/// Longest time in which waiting connections get turns. Whatever else has come, they get one turn in every tick, and turns
+/// for as long as everything short took in the tick before, up to this time. What is long took its time from them already:
+/// else who brings much at once would have as much again, while others' news wait.
 const SERVING: Duration = Duration::from_millis(1);
 /// Longest time in which what a turn brought waits for other turns before it is sent.
 const UNSENT: Duration = Duration::from_micros(100);
@@ -172,6 +173,9 @@ impl Shard {
         }
         let mut plain = Vec::new();
         let used = self.take_in(&mut turn, &mut bytes, &mut plain);
+        if let Some(began) = turn.began {
+            self.at_length += clock::now().since(began);
+        }
         if used < bytes.len() || !plain.is_empty() {
             let (plain, ends) = (Rest { bytes: plain, used: 0 }, turn.end.into_iter().collect());
             self.put_off(id, Backlog { plain, ends, ..Backlog::default() }, &bytes[used..]);
@@ -245,14 +249,14 @@ impl Shard {
         self.queue(id);
     }
 
-    /// Gives waiting connections turns: for as long as the tick took until now, within bounds, and then until something
-    /// else has come. `true` if any waited.
+    /// Gives waiting connections turns: for as long as others had this tick until now, within bounds, and then until
+    /// something else has come. `true` if any waited.
     pub(super) fn serve_waiting(&mut self) -> bool {
         if self.waiting.is_empty() {
             return false;
         }
         let began = clock::now();
-        let least = began.since(self.now).min(SERVING);
+        let least = began.since(self.now).saturating_sub(self.at_length).min(SERVING);
         let (mut any, mut sent) = (false, began);
         while !self.is_outbound_full()
             && let Some(id) = self.waiting.pop()

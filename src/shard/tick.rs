@@ -36,6 +36,7 @@ impl Shard {
     /// there is more to do now.
     pub fn process(&mut self, budget: usize) -> bool {
         self.now = clock::now();
+        self.at_length = Duration::ZERO;
         let mut worked = self.keep_time();
         worked |= self.drain(budget);
         worked |= self.read_mailbox();
