@@ -23,7 +23,7 @@ use crate::dns::{Answerer, AnswererConfig, Resolver, ResolverConfig};
 use crate::metrics::{Board, IntervalLog, Ledger, account_text};
 use crate::shard::driver::{self, Resolve, Setup, Task};
 use crate::shard::probe::{self, Severity};
-use crate::shard::{Report, ShardConfig, WAITING_BYTES, listen};
+use crate::shard::{BACKLOG_BYTES, Report, ShardConfig, listen};
 use crate::signals::{self, Request};
 use crate::tls::Store;
 use crate::{cpu, entropy};
@@ -241,7 +241,7 @@ impl Company {
                 internal_tls: self.config.internal.certificate.is_some(),
                 listeners,
                 ring: Default::default(),
-                waiting_bytes: WAITING_BYTES,
+                backlog_bytes: BACKLOG_BYTES,
                 drain_deadline: self.config.shutdown_deadline,
             },
             resolver: std::rc::Rc::new(Resolver::new(self.resolver.clone())),

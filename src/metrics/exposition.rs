@@ -236,8 +236,12 @@ fn encode_shards(out: &mut Families<'_, '_>, shards: &[(u16, Arc<Snapshot>)]) ->
     let labelled = || names.iter().map(|name| Labels::one("shard", name)).zip(shards.iter().map(|(_, one)| one));
     let connections = labelled().map(|(labels, one)| (labels, one.gauges.connections as u64));
     out.gauges(("connections", "Connections that exist, attempts included"), connections)?;
-    let waiting = labelled().map(|(labels, one)| (labels, one.gauges.waiting_bytes as u64));
-    out.gauges_in(("waiting", "Bytes received that wait for their connection's turn"), Some(&Unit::Bytes), waiting)?;
+    let backlog = labelled().map(|(labels, one)| (labels, one.gauges.backlog_bytes as u64));
+    out.gauges_in(
+        ("backlog", "Memory of what was received and waits for its connection's turn"),
+        Some(&Unit::Bytes),
+        backlog,
+    )?;
     for (name, help, value) in SHARD_COUNTERS {
         out.counters((name, help), labelled().map(|(labels, one)| (labels, value(&one.counters))))?;
     }
@@ -322,7 +326,7 @@ mod tests {
         observations.counters.stanzas_posted = 9;
         let live = Account { accepted: 3, handed_over: 2, queued: 1, ..Account::default() };
         for shard in 0..2 {
-            let gauges = Gauges { connections: 5, waiting_bytes: 6 };
+            let gauges = Gauges { connections: 5, backlog_bytes: 6 };
             board.publish(shard, Snapshot::take(&tally, &observations, [live].into_iter(), gauges));
         }
         board
@@ -340,7 +344,7 @@ mod tests {
             "ringgate_stanzas_posted_total{shard=\"1\"} 9",
             "ringgate_log_lines_dropped_total 0",
             "ringgate_connections{shard=\"0\"} 5",
-            "ringgate_waiting_bytes{shard=\"1\"} 6",
+            "ringgate_backlog_bytes{shard=\"1\"} 6",
             "ringgate_transit_seconds_count{face=\"outbound\"} 4",
             "ringgate_transit_seconds_bucket{le=\"0.00005\",face=\"outbound\"} 2",
             "ringgate_transit_seconds_bucket{le=\"+Inf\",face=\"outbound\"} 4",

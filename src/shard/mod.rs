@@ -9,10 +9,12 @@
 //! ```text
 //! completions ─┐
 //! mailbox      ├─▶ gate.handle ─▶ outputs carried out ─▶ end_tick ─▶ per dirty connection: one record run, one send
-//! answers, time┘                                                └──▶ per other shard: one message
+//! answers, time┘        ▲                                                             └──▶ per other shard: one message
+//!                       └── turns of connections that wait, when all else was sent
 //! ```
 //!
-//! Everything that is ready is read before anything is written, so that what goes to one destination leaves at once.
+//! Everything that is ready, but for what waits for its turn, is read before anything is written, so that what goes to one
+//! destination leaves at once.
 //!
 //! # Where things are
 //!
@@ -66,10 +68,11 @@ use crate::tls::Store;
 pub use control::{Control, QUESTIONS_WAITING};
 pub use mailbox::{Call, MAILBOX_MESSAGES};
 pub use observe::Observations;
-pub use waiting::WAITING_BYTES;
+pub use waiting::BACKLOG_BYTES;
 
 use mailbox::{Mailbox, Mailboxes, Outbound};
 use observe::Gauges;
+use share::Brought;
 use socket::Sockets;
 use waiting::Waiting;
 
@@ -85,9 +88,9 @@ pub struct ShardConfig {
     pub listeners: Vec<(Listener, OwnedFd)>,
     /// Sizes.
     pub ring: RingConfig,
-    /// Bytes received that may wait for their connection's turn before strangers, and who brings much, are not read. Twice as
-    /// many may wait in all.
-    pub waiting_bytes: usize,
+    /// Memory of what may have been received and wait for its connection's turn before not everybody is read; `waiting` says
+    /// who, and how much more there can be.
+    pub backlog_bytes: usize,
     /// How long a drain may take in all; then the streams that are left are cut.
     pub drain_deadline: Duration,
 }
@@ -125,8 +128,10 @@ pub struct Shard {
     resting: VecDeque<(Timestamp, SocketId)>,
     /// Connections whose bytes wait for their turn.
     waiting: Waiting,
-    /// The part of this tick in which much was taken in at once.
-    at_length: Duration,
+    /// Who has brought something since all was sent.
+    brought: Brought,
+    /// Time of this tick that turns took which were timed.
+    timed_turns: Duration,
     /// Buffers for reuse.
     spare: Vec<Vec<u8>>,
     received_at: Vec<Timestamp>,
@@ -163,8 +168,9 @@ impl Shard {
             touched: Vec::new(),
             closing: VecDeque::new(),
             resting: VecDeque::new(),
-            waiting: Waiting::new(config.waiting_bytes),
-            at_length: Duration::ZERO,
+            waiting: Waiting::new(config.backlog_bytes),
+            brought: Brought::default(),
+            timed_turns: Duration::ZERO,
             spare: Vec::new(),
             received_at: Vec::new(),
             now: crate::clock::now(),
@@ -216,7 +222,7 @@ impl Shard {
 
     /// What rises and falls.
     pub fn gauges(&self) -> Gauges {
-        Gauges { connections: self.connections(), waiting_bytes: self.waiting.bytes() }
+        Gauges { connections: self.connections(), backlog_bytes: self.waiting.bytes() }
     }
 
     /// Takes new certificates for handshakes that begin from now on.

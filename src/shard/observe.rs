@@ -86,7 +86,7 @@ pub struct Gauges {
     /// Connections, closing ones included.
     pub connections: usize,
     /// Memory of the bytes that were received and wait for their connection's turn.
-    pub waiting_bytes: usize,
+    pub backlog_bytes: usize,
 }
 
 /// Everything a shard tells about itself.

@@ -2,8 +2,8 @@
 //!
 //! One read may bring a few stanzas, or 32 KiB that take ten times as long as stanzas do and are followed by more at once.
 //! So what came is taken in by pieces, and after [`SHARE`] of them the rest is kept if anybody else has something. It is
-//! served in turn: a share each while nothing new comes, and a piece each if something has. Handshakes, which cannot be cut,
-//! take turns among themselves, one after each turn of a stream:
+//! served in turn: a share each while nothing new comes, and a piece each if something has. Backends, streams and strangers
+//! wait in lines of their own (`waiting`), which take turns:
 //!
 //! ```text
 //!             all of it, or nobody else has anything
@@ -40,10 +40,10 @@ const PIECE_BYTES: usize = 2 << 10;
 /// So many bytes are one piece, whatever they are: 44 records of TLS at most.
 const UNCUT_BYTES: usize = 1 << 10;
 /// Longest time in which waiting connections get turns. Whatever else has come, they get one turn in every tick, and turns
-/// for as long as everything short took in the tick before, up to this time. What is long took its time from them already:
-/// else who brings much at once would have as much again, while others' news wait.
+/// for as long as the tick took before, up to this time. Turns that were timed do not count for it: else who brings much at
+/// once would have as much again, while others' news wait.
 const SERVING: Duration = Duration::from_millis(1);
-/// Longest time in which what a turn brought waits for other turns before it is sent.
+/// Longest time in which stanzas that a turn brought wait for other turns before they are sent.
 const UNSENT: Duration = Duration::from_micros(100);
 
 /// Bytes of one connection that wait, and what comes after them.
@@ -98,10 +98,37 @@ impl Rest {
     }
 }
 
+/// Who has brought what is not sent yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Brought {
+    #[default]
+    ByNobody,
+    By(SocketId),
+    BySeveral,
+}
+
+impl Brought {
+    fn add(&mut self, id: SocketId) {
+        *self = match *self {
+            Self::ByNobody => Self::By(id),
+            Self::By(first) if first == id => *self,
+            Self::By(_) | Self::BySeveral => Self::BySeveral,
+        };
+    }
+
+    fn by_others_than(self, id: SocketId) -> bool {
+        match self {
+            Self::ByNobody => false,
+            Self::By(first) => first != id,
+            Self::BySeveral => true,
+        }
+    }
+}
+
 /// How much of its share a connection has used. What comes in one piece is not timed.
 pub(super) struct Turn {
     pub(super) id: SocketId,
-    /// Whether others waited when it began: for a turn, or for what they brought in this tick to be sent.
+    /// Whether others waited when it began: for a turn, or for what they have brought to be sent.
     others: bool,
     /// It had a share when its bytes came: whatever else comes now goes first.
     is_further: bool,
@@ -164,7 +191,8 @@ impl Shard {
             return self.put_off(id, Backlog::default(), &bytes);
         }
         let handshakes = matches!(socket.phase, Phase::Handshaking);
-        let others = !self.waiting.is_empty() || self.gate.has_unsent();
+        let others = !self.waiting.is_empty() || (self.brought.by_others_than(id) && self.gate.has_unsent());
+        self.brought.add(id);
         let is_uncut = self.waiting.is_overfull();
         let mut turn = Turn { id, others, is_further: false, is_uncut, end: None, began: None };
         if handshakes && !is_uncut && (others || turn.has_news(&mut self.ring, self.mailboxes.get(self.id))) {
@@ -174,7 +202,7 @@ impl Shard {
         let mut plain = Vec::new();
         let used = self.take_in(&mut turn, &mut bytes, &mut plain);
         if let Some(began) = turn.began {
-            self.at_length += clock::now().since(began);
+            self.timed_turns += clock::now().since(began);
         }
         if used < bytes.len() || !plain.is_empty() {
             let (plain, ends) = (Rest { bytes: plain, used: 0 }, turn.end.into_iter().collect());
@@ -249,23 +277,28 @@ impl Shard {
         self.queue(id);
     }
 
-    /// Gives waiting connections turns: for as long as others had this tick until now, within bounds, and then until
-    /// something else has come. `true` if any waited.
+    /// Gives waiting connections turns: as long as [`SERVING`] says, and then until something else has come. `true` if any
+    /// waited.
     pub(super) fn serve_waiting(&mut self) -> bool {
         if self.waiting.is_empty() {
             return false;
         }
         let began = clock::now();
-        let least = began.since(self.now).saturating_sub(self.at_length).min(SERVING);
+        let least = began.since(self.now).saturating_sub(self.timed_turns).min(SERVING);
         let (mut any, mut sent) = (false, began);
         while !self.is_outbound_full()
             && let Some(id) = self.waiting.pop()
         {
+            let mut is_served = false;
+            self.guarded(id, |shard| is_served = shard.serve(id));
+            if !is_served {
+                continue;
+            }
             any = true;
-            self.guarded(id, |shard| shard.serve(id));
             let now = clock::now();
             if now.since(sent) >= UNSENT && self.gate.has_unsent() {
                 self.settle();
+                self.deliver();
                 sent = now;
             }
             let spent = now.since(began);
@@ -276,16 +309,16 @@ impl Shard {
         any
     }
 
-    fn serve(&mut self, id: SocketId) {
+    /// A turn of a connection that waits; `false` if it is gone, or paused: resuming queues it again.
+    fn serve(&mut self, id: SocketId) -> bool {
         let somebody_waits = !self.waiting.is_empty();
-        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let Some(socket) = self.sockets.get_mut(id) else { return false };
         socket.queued = false;
         if socket.paused {
-            // Resuming queues it again.
-            return;
+            return false;
         }
         let conn = socket.conn;
-        let Some(mut backlog) = self.take_backlog(id) else { return };
+        let Some(mut backlog) = self.take_backlog(id) else { return false };
         let mut turn = Turn { id, others: somebody_waits, is_further: true, is_uncut: false, end: None, began: None };
         let Rest { bytes, used } = &backlog.plain;
         let others = (&mut self.ring, self.mailboxes.get(self.id));
@@ -299,6 +332,7 @@ impl Shard {
             backlog.ends.splice(..0, turn.end);
         }
         self.put_back(id, backlog);
+        true
     }
 
     /// After a turn: what is left waits for the next one, behind the others.
@@ -381,6 +415,20 @@ mod tests {
         let id = ring.adopt(ours.into());
         ring.receive(id);
         (id, theirs)
+    }
+
+    #[test]
+    fn what_a_connection_brought_itself_is_not_others() {
+        let mut ring = Ring::new(&RingConfig::default(), &EventFd::new().unwrap()).unwrap();
+        let ((one, _own), (two, _other)) = (socket(&mut ring), socket(&mut ring));
+        let mut brought = Brought::default();
+        assert!(!brought.by_others_than(one));
+        brought.add(one);
+        brought.add(one);
+        assert!(!brought.by_others_than(one) && brought.by_others_than(two));
+        brought.add(two);
+        brought.add(one);
+        assert!(brought.by_others_than(one) && brought.by_others_than(two));
     }
 
     /// Whether a turn is over after a piece; `began` is when the first of it was taken in.

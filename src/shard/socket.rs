@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 
 use ringgate_proto::address::Domain;
+use ringgate_proto::event::Face;
 use ringgate_proto::gate::{ConnId, Gate, Listener, ShardId, TlsClient};
 use ringgate_proto::time::Timestamp;
 
 use super::share::Backlog;
+use super::waiting::Line;
 use crate::ring::SocketId;
 use crate::tls::Session;
 
@@ -117,9 +119,20 @@ impl Socket {
         matches!(self.phase, Phase::Open)
     }
 
-    /// Whether anybody may be at its other end: a handshake is not over, or nothing has been proven on a public listener.
+    /// Whether anybody may be at its other end: it came to a public listener, and its handshake is not over, or it has
+    /// proven nothing.
     pub(super) fn is_stranger(&self, gate: &Gate) -> bool {
-        matches!(self.phase, Phase::Handshaking) || gate.is_unproven(self.conn)
+        let came = matches!(self.origin, Origin::Accepted(Listener::Public));
+        (came && matches!(self.phase, Phase::Handshaking)) || gate.is_unproven(self.conn)
+    }
+
+    /// In which line it waits.
+    pub(super) fn line(&self, gate: &Gate) -> Line {
+        match gate.face(self.conn) {
+            Some(Face::FromBackend | Face::ToBackend) => Line::Backends,
+            _ if self.is_stranger(gate) => Line::Strangers,
+            _ => Line::Streams,
+        }
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -10,6 +10,7 @@ use ringgate_proto::time::Timestamp;
 
 use super::Shard;
 use super::mailbox::{Delivered, Mailbox, Message};
+use super::share::Brought;
 use crate::clock;
 use crate::ring::{Completion, SocketId, Wait};
 
@@ -36,7 +37,7 @@ impl Shard {
     /// there is more to do now.
     pub fn process(&mut self, budget: usize) -> bool {
         self.now = clock::now();
-        self.at_length = Duration::ZERO;
+        self.timed_turns = Duration::ZERO;
         let mut worked = self.keep_time();
         worked |= self.drain(budget);
         worked |= self.read_mailbox();
@@ -144,9 +145,11 @@ impl Shard {
         any
     }
 
-    /// The end of a tick: outputs until there are none, one record run and one send per destination.
+    /// Sends what has been brought, at least once per tick: outputs until there are none, one record run and one send per
+    /// destination.
     pub(super) fn settle(&mut self) -> bool {
         let mut worked = self.carry_out();
+        self.brought = Brought::default();
         for _ in 0..ROUNDS {
             if self.drain_until.is_some() {
                 // A drain goes on when streams have ended, and it looks for that when it is told the time.
@@ -164,7 +167,7 @@ impl Shard {
     }
 
     /// Gives other shards what is theirs.
-    fn deliver(&mut self) {
+    pub(super) fn deliver(&mut self) {
         if self.outbound.is_empty() {
             return;
         }

@@ -3,11 +3,11 @@
 //! A remote domain may have any number of connections, and bring something on each of them at once. So the bytes that
 //! all of a shard's backlogs hold have a bound, and every connection is on one side of it:
 //!
-//! | bytes that wait | read one buffer at a time | reads what comes |
+//! | bytes that wait | read one buffer at a time: new, unproven, or brings much | read as it comes |
 //! |---|---|---|
 //! | below the bound | read when its last buffer is done | read |
-//! | above it, while anybody waits for a turn | not read: what it sends stays in the peer's window | read |
-//! | above twice the bound | not read | taken in at once, whoever waits, then read one buffer at a time |
+//! | above it, while anybody waits for a turn | not read: what it sends stays in the peer's window; backends are | read |
+//! | above twice the bound | not read; if nobody waits for a turn, one per tick | taken in at once, whoever waits, then read one buffer at a time |
 //!
 //! The last row is for connections that were armed before the bound was reached. So what waits is at most twice the
 //! bound, the buffer that went beyond it, and what the ring had for connections that waited already.
@@ -21,32 +21,44 @@ use super::Shard;
 use super::share::Backlog;
 use crate::ring::SocketId;
 
-/// Bytes that may wait on one shard before who brings much, or has proven nothing, is not read.
-pub const WAITING_BYTES: usize = 16 << 20;
+/// Memory of what may wait on one shard before who is read one buffer at a time is not read; see the module.
+pub const BACKLOG_BYTES: usize = 16 << 20;
 /// Connections that are read on per tick at most: what they bring is counted before the next ones are.
 const RELEASED: usize = 32;
 
-/// Connections in two lines, which alternate while somebody stands in both.
+/// Where a connection waits. Of each kind there may be any number, so that one kind must not keep another waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// From and to our own servers.
+    Backends,
+    /// Streams of remote domains that have proven something, and what we dial.
+    Streams,
+    /// See [`Socket::is_stranger`](super::socket::Socket::is_stranger).
+    Strangers,
+}
+
+/// Connections in a line for each kind, which take turns while somebody stands in them.
 #[derive(Default)]
 struct Lines {
-    streams: VecDeque<SocketId>,
-    strangers: VecDeque<SocketId>,
-    stranger_is_next: bool,
+    lines: [VecDeque<SocketId>; 3],
+    next: usize,
 }
 
 impl Lines {
     fn is_empty(&self) -> bool {
-        self.streams.is_empty() && self.strangers.is_empty()
+        self.lines.iter().all(VecDeque::is_empty)
     }
 
-    fn push(&mut self, id: SocketId, is_stranger: bool) {
-        if is_stranger { &mut self.strangers } else { &mut self.streams }.push_back(id);
+    fn push(&mut self, id: SocketId, line: Line) {
+        self.lines[line as usize].push_back(id);
     }
 
     fn pop(&mut self) -> Option<SocketId> {
-        let stranger_goes = self.streams.is_empty() || (self.stranger_is_next && !self.strangers.is_empty());
-        self.stranger_is_next = !stranger_goes;
-        if stranger_goes { &mut self.strangers } else { &mut self.streams }.pop_front()
+        let count = self.lines.len();
+        let line =
+            (self.next..self.next + count).map(|line| line % count).find(|line| !self.lines[*line].is_empty())?;
+        self.next = (line + 1) % count;
+        self.lines[line].pop_front()
     }
 }
 
@@ -85,7 +97,7 @@ impl Waiting {
         self.bytes >= self.bound && !self.turns.is_empty()
     }
 
-    /// Whether no more is kept.
+    /// Whether nothing is kept but behind what a connection keeps already.
     pub(super) fn is_overfull(&self) -> bool {
         self.bytes / 2 >= self.bound
     }
@@ -100,7 +112,7 @@ impl Shard {
     pub(super) fn queue(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.paused) else { return };
         if !std::mem::replace(&mut socket.queued, true) {
-            self.waiting.turns.push(id, socket.is_stranger(&self.gate));
+            self.waiting.turns.push(id, socket.line(&self.gate));
         }
     }
 
@@ -121,17 +133,21 @@ impl Shard {
     /// Receives one buffer, or does so when enough of what waits has been taken in.
     pub(super) fn read_once(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
-        if !self.waiting.is_full() || socket.is_closing() {
+        let line = socket.line(&self.gate);
+        let is_full = self.waiting.is_full() || self.waiting.is_overfull();
+        if !is_full || line == Line::Backends || socket.is_closing() {
             return self.ring.receive_once(id);
         }
         if !std::mem::replace(&mut socket.unread, true) {
-            self.waiting.unread.push(id, socket.is_stranger(&self.gate));
+            self.waiting.unread.push(id, line);
         }
     }
 
     /// Reads those on that were not read, as many as fit.
     pub(super) fn read_unread(&mut self) {
-        for _ in 0..RELEASED {
+        // What comes while no more is kept is taken in uncut: one at a time.
+        let released = if self.waiting.is_overfull() { 1 } else { RELEASED };
+        for _ in 0..released {
             if self.waiting.is_full() {
                 return;
             }
@@ -151,22 +167,24 @@ mod tests {
     use super::*;
     use crate::ring::{EventFd, Ring, RingConfig};
 
-    /// Names of three sockets.
-    fn ids() -> [SocketId; 3] {
+    /// Names of four sockets.
+    fn ids() -> [SocketId; 4] {
         let mut ring = Ring::new(&RingConfig::default(), &EventFd::new().unwrap()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        [(); 3].map(|()| ring.adopt(TcpStream::connect(listener.local_addr().unwrap()).unwrap().into()))
+        [(); 4].map(|()| ring.adopt(TcpStream::connect(listener.local_addr().unwrap()).unwrap().into()))
     }
 
     #[test]
-    fn stranger_goes_after_each_stream_and_a_stream_after_each_stranger() {
+    fn lines_take_turns() {
         let ids = ids();
         let mut lines = Lines::default();
-        lines.push(ids[0], true);
-        lines.push(ids[1], true);
-        lines.push(ids[2], false);
-        let order: Vec<SocketId> = std::iter::from_fn(|| lines.pop()).collect();
-        assert_eq!(order, [ids[2], ids[0], ids[1]]);
+        for (id, line) in ids.into_iter().zip([Line::Strangers, Line::Strangers, Line::Streams, Line::Streams]) {
+            lines.push(id, line);
+        }
+        let first = lines.pop();
+        lines.push(ids[2], Line::Backends);
+        let rest: Vec<SocketId> = std::iter::from_fn(|| lines.pop()).collect();
+        assert_eq!((first, &rest[..]), (Some(ids[2]), &[ids[0], ids[2], ids[3], ids[1]][..]));
         assert!(lines.is_empty());
     }
 
@@ -175,7 +193,7 @@ mod tests {
         let ids = ids();
         let mut waiting = Waiting { bytes: 8, ..Waiting::new(8) };
         assert!(!waiting.is_full(), "all of it belongs to paused streams");
-        waiting.turns.push(ids[0], false);
+        waiting.turns.push(ids[0], Line::Streams);
         assert!(waiting.is_full() && !waiting.is_overfull());
         waiting.bytes = 7;
         assert!(!waiting.is_full());

@@ -1,6 +1,6 @@
 //! What all connections of a shard together may have waiting.
 
-use ringgate::shard::WAITING_BYTES;
+use ringgate::shard::BACKLOG_BYTES;
 
 use crate::peer::{Peer, client};
 use crate::scripts::{header, proceeding};
@@ -36,7 +36,7 @@ fn peak_of_a_storm(bound: usize) -> usize {
 #[test]
 fn storm_of_strangers_holds_twice_the_bound_at_most_and_nobody_is_lost() {
     const BOUND: usize = HELLO_BYTES / 2;
-    assert!(peak_of_a_storm(WAITING_BYTES) > 2 * BOUND + HELLO_BYTES, "it holds more where it may");
+    assert!(peak_of_a_storm(BACKLOG_BYTES) > 2 * BOUND + HELLO_BYTES, "it holds more where it may");
     let peak = peak_of_a_storm(BOUND);
     assert!(peak <= 2 * BOUND + HELLO_BYTES, "{peak} bytes");
 }
@@ -71,7 +71,7 @@ fn stranger_is_not_read_while_too_much_waits_and_is_served_afterwards() {
     for name in &REMOTES[..2] {
         assert_eq!(stanzas.iter().filter(|stanza| stanza.contains(name)).count(), FLOOD);
     }
-    street.world.eventually(|world| world.waiting_bytes() == 0);
+    street.world.eventually(|world| world.backlog_bytes() == 0);
     drop(stranger);
     street.end();
 }

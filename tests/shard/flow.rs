@@ -146,7 +146,7 @@ fn moves_while_bytes_wait() -> bool {
 }
 
 #[test]
-fn stream_that_moves_takes_along_what_waits() {
+fn stream_does_not_move_before_what_waits_is_taken_in() {
     // The kernel deals connections out: half of them have to move.
     assert!((0..16).any(|_| moves_while_bytes_wait()));
 }

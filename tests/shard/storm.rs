@@ -35,7 +35,7 @@ pub(crate) struct Seen {
 impl Seen {
     fn of(shard: &Shard) -> Self {
         let received = shard.observed().traffic.iter().map(|traffic| traffic.bytes_in).sum();
-        Self { waiting: shard.gauges().waiting_bytes, received }
+        Self { waiting: shard.gauges().backlog_bytes, received }
     }
 }
 

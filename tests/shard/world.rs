@@ -12,7 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use ringgate::ring::RingConfig;
 use ringgate::shard::driver::{Observe, Resolve, Running, Setup, Task, start};
 use ringgate::shard::observe::Counters;
-use ringgate::shard::{Report, Shard, ShardConfig, WAITING_BYTES, listen};
+use ringgate::shard::{BACKLOG_BYTES, Report, Shard, ShardConfig, listen};
 use ringgate::tls::{CertifiedKeyFiles, Identity, Roots, Store};
 use ringgate_proto::discover::{Answer, Egress, Question, RecordKind, Srv};
 use ringgate_proto::event::Event;
@@ -79,8 +79,8 @@ impl World {
     }
 
     /// One shard, with a bound for bytes that wait.
-    pub(crate) fn start_bounded(waiting_bytes: usize) -> Self {
-        Self::start_all(1, Settings { waiting_bytes, ..Settings::default() }, Box::new(|_| Vec::new()))
+    pub(crate) fn start_bounded(backlog_bytes: usize) -> Self {
+        Self::start_all(1, Settings { backlog_bytes, ..Settings::default() }, Box::new(|_| Vec::new()))
     }
 
     /// With tasks beside each shard.
@@ -165,8 +165,8 @@ impl World {
     }
 
     /// Bytes that wait for their turn on all shards.
-    pub(crate) fn waiting_bytes(&self) -> usize {
-        self.sum(|shard| shard.gauges().waiting_bytes)
+    pub(crate) fn backlog_bytes(&self) -> usize {
+        self.sum(|shard| shard.gauges().backlog_bytes)
     }
 
     /// Waits until `holds`, for five seconds at most.
@@ -202,7 +202,7 @@ impl Observe for Events {
 /// What differs between worlds.
 struct Settings {
     ring: RingConfig,
-    waiting_bytes: usize,
+    backlog_bytes: usize,
     /// What remote servers have to use.
     tls: TlsTerms,
 }
@@ -210,7 +210,7 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let ring = RingConfig { buffers: 64, ..RingConfig::default() };
-        Self { ring, waiting_bytes: WAITING_BYTES, tls: TlsTerms::Required }
+        Self { ring, backlog_bytes: BACKLOG_BYTES, tls: TlsTerms::Required }
     }
 }
 
@@ -244,7 +244,7 @@ impl Seats {
                 internal_tls: false,
                 listeners,
                 ring: self.settings.ring,
-                waiting_bytes: self.settings.waiting_bytes,
+                backlog_bytes: self.settings.backlog_bytes,
                 drain_deadline: Duration::from_secs(30),
             },
             resolver: Rc::new(Names { port: self.port }),

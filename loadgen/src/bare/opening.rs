@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Bytes had come at a time.
+    /// Bytes that had come by `at`.
     fn received(&mut self, socket: SocketId, bytes: &mut [u8], at: Duration) -> anyhow::Result<()> {
         self.learn();
         let Some((lane, session)) = self.sessions.get_mut(socket.index()).and_then(Option::as_mut) else {

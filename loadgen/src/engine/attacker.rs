@@ -32,7 +32,7 @@ pub(super) struct Attacker(JoinHandle<Attacked>);
 
 impl Attacker {
     /// Starts it on a core of the engine, if the plan has one; it attacks as soon as the load begins. What it sends to a sink
-    /// is read on the other core, which is one of the system's.
+    /// is read on the other core: one of the system's, if that has any of its own.
     ///
     /// # Errors
     /// The kernel gives no thread.

@@ -9,8 +9,8 @@
 //! Domains are dealt out to the engine's cores; a domain's connections, and the judgement of what its users send, are on its
 //! core. What arrives elsewhere is handed over in batches, with the time of its arrival; with one core nothing is.
 //!
-//! *Send lag* is the time from when a departure was due until its first stanza was offered to its socket. An *arrival* is timed when the
-//! read that brought it is begun to be dealt with.
+//! *Send lag* is the time from when a departure was due until its first stanza was offered to its socket. An *arrival* is timed
+//! when the ring that had received it was entered last.
 
 mod attacker;
 mod core;

@@ -89,8 +89,8 @@ impl Stage {
         let shared = Arc::new(shared);
         let scene = Arc::new(self.scene(attachment));
         let mut conductor = Conductor::new(&scene, &shared, watch, live, stop);
-        let systems = watch.cores().iter().copied().find(|core| !self.cores.contains(core));
-        let cores = [self.cores[0], systems.unwrap_or(self.cores[0])];
+        let sink_core = watch.cores().iter().copied().find(|core| !self.cores.contains(core));
+        let cores = [self.cores[0], sink_core.unwrap_or(self.cores[0])];
         let attacker = Attacker::start(&scene, &shared, cores).context("the attacker")?;
         let mut threads = Vec::new();
         for (number, (seat, bell)) in self.seats.iter().zip(bells).enumerate() {

@@ -90,7 +90,8 @@ impl Arrival {
 ///
 /// Lanes are those of the plan, by their index, though only those whose senders are on this core ever see a departure. Memory grows with
 /// what is on its way (about 30 bytes a stanza, 16 more for each stream of a lane but the newest), at most for the deadline and [`HANDOVER`],
-/// and by 16 bytes for each run of consecutive missing numbers of a lane and each of its streams that has some. In the steady state nothing is allocated; each call costs constant time, amortised.
+/// and by 16 bytes for each run of consecutive missing numbers of a lane and each of its streams that had some. In the steady state nothing
+/// is allocated; each call costs constant time, amortised, but an arrival on a stream that is not its lane's newest, which is searched for.
 #[derive(Debug)]
 pub struct Tracker {
     mode: Mode,

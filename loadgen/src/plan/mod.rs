@@ -68,8 +68,8 @@ pub struct Contact {
 pub struct Sender {
     /// Number of the user at the `from` of all its lanes; its localpart is `u` and this number.
     pub user: u32,
-    /// In the order in which they are written: those of a lane together, so that each stream is offered its stanzas as soon
-    /// as they are written.
+    /// In the order in which they are written: those of a lane together, so that each stream can be offered its stanzas as
+    /// soon as they are written.
     pub contacts: Box<[Contact]>,
 }
 

@@ -276,7 +276,7 @@ impl Gate {
         self.outputs.pop_front()
     }
 
-    /// Whether anything waits for the end of the tick: an outbox to be taken, or an envelope for another shard.
+    /// Whether stanzas wait to be sent: an outbox to be taken, or an envelope for another shard.
     pub fn has_unsent(&self) -> bool {
         !self.dirty.is_empty() || self.envelopes.iter().any(|envelope| !envelope.stanzas.is_empty())
     }

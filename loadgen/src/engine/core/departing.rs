@@ -11,7 +11,7 @@ use crate::engine::stanza::{Label, PRIMER};
 use crate::measure::{Due, Phase};
 use crate::plan::{Class, Departure, Load, Sender, Stanza, StanzaKind};
 
-/// Stanzas that are written in one turn, at most: then they are sent, and what has come meanwhile is read.
+/// Stanzas that are written in one turn, at most: then what has come meanwhile is read.
 const TURN_STANZAS: usize = 1_024;
 
 /// When this core's senders send.
@@ -140,13 +140,14 @@ impl Core {
             self.tracker.depart(due, &sender.contacts, &mut numbers);
             let mut last = None;
             for (contact, number) in sender.contacts.iter().zip(&numbers) {
-                if last.is_some_and(|last| last != contact.lane) {
-                    // The last lane's stanzas need not wait until this one's are written.
+                let stream = self.links.ready(contact.lane);
+                if last.is_some_and(|last| last != stream) {
+                    // The last stream's stanzas need not wait until this one's are written.
                     self.flush();
                 }
                 let written = Written { lane: contact.lane, number: *number as u32, due: at, is_first: last.is_none() };
                 self.write(written, departure.stanza, (sender.user, contact.user));
-                last = Some(contact.lane);
+                last = Some(stream);
             }
             room = room.saturating_sub(sender.contacts.len());
             self.schedule.numbers = numbers;
@@ -208,7 +209,7 @@ impl Core {
         self.act == Act::Playing && is_time && !self.schedule.roomy.is_empty()
     }
 
-    /// Writes a stanza that has departed, to be sent at the end of the turn.
+    /// Writes a stanza that has departed, to be sent with the next flush.
     fn write(&mut self, written: Written, stanza: Stanza, users: (u32, u32)) {
         match self.links.ready(written.lane) {
             Some(id) => self.write_to(id, written, stanza, users),

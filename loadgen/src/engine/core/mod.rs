@@ -1,8 +1,8 @@
 //! One core of the engine: a ring, the connections of its domains, the schedule of its senders.
 //!
 //! ```text
-//!   ┌▶ enter the ring ─▶ completions ─▶ arrivals of other cores ─▶ what is due ─▶ one send per connection ─┐
-//!   └───────────── sleep, then spin, until something is due or comes ◀──────────────────────────────────────┘
+//!   ┌▶ enter the ring ─▶ completions ─▶ arrivals of other cores ─▶ what is due ─▶ sends ─┐
+//!   └───────────── sleep, then spin, until something is due or comes ◀─────────────────────┘
 //! ```
 //!
 //! A departure goes before the completions that are left: what comes in bursts does not make others late.
@@ -111,7 +111,8 @@ pub(super) struct Core {
     act: Act,
     /// When the current turn began; every reading of bytes looks at the clock anew.
     now: Duration,
-    /// When what the ring has was in memory, all of it.
+    /// When the ring was entered last: all that it has was in memory then. What a departure left over from the turn before
+    /// counts from then, too: too late, never too early.
     reaped: Duration,
     next_tick: Duration,
     dirty: Vec<SocketId>,

@@ -1,4 +1,4 @@
-//! The end of a turn: one run of records and one send for each connection that has something.
+//! One run of records and one send for each connection that has something: at the end of a turn, and of each stream's part of a fan-out.
 
 use ringgate::ring::{Sent, SocketId};
 
