@@ -61,7 +61,8 @@ pub const OUTBOX_HARD_BYTES: usize = 8 << 20;
 pub const PAIRS_PER_SHARD: usize = 100_000;
 /// Shortest time between two looks for idle pairs in a full table.
 pub const PAIRS_SWEEP: Duration = Duration::from_secs(1);
-/// Connections of one shard; further ones are closed at accept.
+/// Connections of one shard; further ones are closed at accept. Inbound ones are at seven eighths of it: the rest is for
+/// backends and for what is dialled.
 pub const CONNECTIONS_PER_SHARD: usize = 50_000;
 /// Unauthenticated inbound connections of one address and shard; further ones are closed at accept.
 pub const UNAUTHENTICATED_PER_ADDRESS: usize = 256;

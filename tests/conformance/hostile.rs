@@ -1,7 +1,7 @@
 //! Strangers who want the whole shard, not only their own stream: bounds of memory, time and numbers.
 
 use ringgate_proto::event::{CloseCause, Event};
-use ringgate_proto::gate::{Input, Output};
+use ringgate_proto::gate::{Input, Listener, Output};
 use ringgate_proto::limits;
 use ringgate_proto::stream::{Condition, TlsTerms, Untrusted};
 
@@ -160,6 +160,15 @@ fn unauthenticated_connections_are_counted_by_ipv6_network() {
     assert!(house.accepts("[2001:db8:1:3::1]:4000").is_some());
     accepted.into_iter().for_each(|conn| house.handle(Input::Eof { conn }));
     assert!(connect(&mut house, 1).is_some());
+}
+
+/// Proven streams have no bound of their own: all that come together leave room for backends.
+#[test]
+fn however_many_come_from_outside_a_backend_gets_in() {
+    let mut house = House::new(TlsTerms::Required);
+    let accepted = (0..2_000).filter(|n| house.accepts(&format!("[2001:db8:0:{n:x}::1]:4000")).is_some()).count();
+    assert_eq!(accepted, 875, "of 1,000");
+    assert!(house.gate.accept(Listener::Internal, "127.0.0.1:1".parse().expect("an address"), house.now).is_some());
 }
 
 /// A1.15: a full table of pairs forgot idle ones while a failing link still went through its pairs: the shard panicked.

@@ -142,9 +142,11 @@ impl Conns {
         Self { max: max.min(limits::CONNECTIONS_PER_SHARD), ..Self::default() }
     }
 
-    /// The name that the next [`Self::insert`] must use; `None` when the table is full.
-    pub(crate) fn reserve(&mut self) -> Option<ConnId> {
-        if self.count >= self.max {
+    /// The name that the next [`Self::insert`], of a connection with this face, must use; `None` when the table is full. An
+    /// eighth of it is not for who comes from outside: however many that are, backends get in and servers are dialled.
+    pub(crate) fn reserve(&mut self, face: Face) -> Option<ConnId> {
+        let is_inbound_full = self.by_face[Face::Inbound as usize] >= self.max - self.max / 8;
+        if self.count >= self.max || (face == Face::Inbound && is_inbound_full) {
             return None;
         }
         let index = match self.free.pop() {

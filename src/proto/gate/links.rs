@@ -134,16 +134,16 @@ impl Gate {
     }
 
     fn connect(&mut self, link: usize, address: core::net::SocketAddr, transport: Transport, now: Timestamp) {
-        let Some(id) = self.conns.reserve() else {
+        let face = match self.links[link].target {
+            Target::Backend(_) => Face::ToBackend,
+            Target::Federation(_) | Target::Verification(_) => Face::Outbound,
+        };
+        let Some(id) = self.conns.reserve(face) else {
             if let LinkState::Making(making) = &mut self.links[link].state {
                 making.search.attempt_failed(address, now);
                 making.last_failure = Some(Failure::timeout("too-many-connections"));
             }
             return;
-        };
-        let face = match self.links[link].target {
-            Target::Backend(_) => Face::ToBackend,
-            Target::Federation(_) | Target::Verification(_) => Face::Outbound,
         };
         self.add_conn(id, face, address, Machine::Connecting, Some(link), now);
         let direct_tls = match transport {

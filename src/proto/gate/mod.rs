@@ -100,7 +100,8 @@ pub struct GateConfig {
     pub egress: crate::discover::Egress,
     /// Largest stanza, in bytes.
     pub stanza_bytes_max: u32,
-    /// Connections at a time, at most [`limits::CONNECTIONS_PER_SHARD`]; further ones are closed at accept.
+    /// Connections at a time, at most [`limits::CONNECTIONS_PER_SHARD`]; further ones are closed at accept, inbound ones at
+    /// seven eighths of it.
     pub connections_max: usize,
     /// Secret of the keys shown to remote servers; the same on every shard and host of a cluster.
     pub dialback_secret: Vec<u8>,
@@ -238,7 +239,7 @@ impl Gate {
             true => None,
             false => Some("shutdown"),
         };
-        let id = if refused.is_none() { self.conns.reserve() } else { None };
+        let id = if refused.is_none() { self.conns.reserve(face) } else { None };
         let Some(id) = id else {
             let reason = refused.unwrap_or("too-many-connections");
             self.event(Event::ConnectionRefused { address: peer, reason });

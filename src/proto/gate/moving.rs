@@ -48,7 +48,7 @@ impl Gate {
     /// full: the shell closes the connection.
     pub fn adopt(&mut self, departed: Departed, now: Timestamp) -> Option<ConnId> {
         let Departed(mut conn) = departed;
-        let id = self.conns.reserve()?;
+        let id = self.conns.reserve(conn.face)?;
         conn.id = id;
         conn.phase = Phase::Streaming;
         conn.moved = true;
