@@ -208,8 +208,14 @@ impl Ringgate {
         (status, out, self.log())
     }
 
-    pub(crate) fn open_files(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    /// What the open files are, sorted.
+    pub(crate) fn open_files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
+        // One that was closed meanwhile is none.
+        let links = entries.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+        let mut files: Vec<String> = links.map(|link| link.display().to_string()).collect();
+        files.sort();
+        files
     }
 
     /// CPU time of all threads so far, in the kernel's ticks (10 ms).
