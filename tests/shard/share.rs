@@ -62,6 +62,22 @@ impl Street {
         self.world.count(|counters| counters.deferrals)
     }
 
+    /// One read brings the end of a record of many pieces from the first, and what is `behind` it, while the second's flood
+    /// waits; returns all that the backend gets.
+    fn torn_record_and(&mut self, behind: impl FnOnce(&mut Peer) -> Vec<u8>) -> Vec<String> {
+        let record = self.first.sealed(&dear(REMOTES[0], 0));
+        let (most, tail) = record.split_at(record.len() - 500);
+        self.first.stream.write_all(most).expect("write");
+        self.second.say(&message(REMOTES[1], INSIDE, "the record is torn"));
+        self.backend.expect("the record is torn</body></message>");
+        let held = self.world.hold(0);
+        self.second.say(&flood(REMOTES[1]));
+        let behind = behind(&mut self.first);
+        self.first.stream.write_all(&[tail, &behind].concat()).expect("write");
+        drop(held);
+        (0..=FLOOD).map(|_| self.backend.expect("</message>")).collect()
+    }
+
     /// The stanzas of a flood arrive, in order.
     fn expect_flood(&mut self, from: usize) {
         for number in from..FLOOD {
@@ -135,18 +151,7 @@ fn flood_that_waited_is_complete_and_in_order_though_its_sender_has_left() {
 #[test]
 fn close_notify_does_not_overtake_the_plaintext_before_it() {
     let mut street = Street::new();
-    let record = street.first.sealed(&dear(REMOTES[0], 0));
-    let (most, tail) = record.split_at(record.len() - 500);
-    street.first.stream.write_all(most).expect("write");
-    street.second.say(&message(REMOTES[1], INSIDE, "the record is torn"));
-    street.backend.expect("the record is torn</body></message>");
-    // One read brings the end of a record of many pieces, and the close_notify; others wait by then.
-    let held = street.world.hold(0);
-    street.second.say(&flood(REMOTES[1]));
-    let farewell = street.first.farewell();
-    street.first.stream.write_all(&[tail, &farewell].concat()).expect("write");
-    drop(held);
-    let stanzas: Vec<String> = (0..=FLOOD).map(|_| street.backend.expect("</message>")).collect();
+    let stanzas = street.torn_record_and(Peer::farewell);
     let last = stanzas.iter().filter(|stanza| stanza.contains(REMOTES[0])).count();
     assert_eq!(last, 1, "of {} stanzas", stanzas.len());
     assert!(street.deferrals() > 1);
@@ -157,19 +162,12 @@ fn close_notify_does_not_overtake_the_plaintext_before_it() {
 #[test]
 fn what_came_before_tls_broke_is_delivered_first() {
     let mut street = Street::new();
-    let record = street.first.sealed(&dear(REMOTES[0], 0));
-    let (most, tail) = record.split_at(record.len() - 500);
-    street.first.stream.write_all(most).expect("write");
-    street.second.say(&message(REMOTES[1], INSIDE, "the record is torn"));
-    street.backend.expect("the record is torn</body></message>");
-    // One read brings the end of a record of many pieces, and one that nobody can decrypt; others wait by then.
-    let held = street.world.hold(0);
-    street.second.say(&flood(REMOTES[1]));
-    let mut forged = street.first.sealed(&message(REMOTES[0], INSIDE, "altered on the way"));
-    *forged.last_mut().expect("a record") ^= 1;
-    street.first.stream.write_all(&[tail, &forged].concat()).expect("write");
-    drop(held);
-    let stanzas: Vec<String> = (0..=FLOOD).map(|_| street.backend.expect("</message>")).collect();
+    // Nobody can decrypt what is behind.
+    let stanzas = street.torn_record_and(|peer| {
+        let mut forged = peer.sealed(&message(REMOTES[0], INSIDE, "altered on the way"));
+        *forged.last_mut().expect("a record") ^= 1;
+        forged
+    });
     let mut of_first = stanzas.iter().filter(|stanza| stanza.contains(REMOTES[0]));
     assert!(of_first.next().is_some_and(|stanza| stanza.contains("dear 0.")), "of {} stanzas", stanzas.len());
     assert!(of_first.next().is_none());
