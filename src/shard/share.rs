@@ -23,7 +23,7 @@
 use std::io;
 use std::time::Duration;
 
-use ringgate_proto::gate::{ConnId, Gate, Input};
+use ringgate_proto::gate::{ConnId, Gate, LOOK_BYTES};
 use ringgate_proto::time::Timestamp;
 
 use super::Shard;
@@ -34,9 +34,9 @@ use crate::ring::{Buffer, Ring, SocketId};
 
 /// Work for one connection after which others go first, if there are any. Half a buffer of stanzas takes about as long.
 const SHARE: Duration = Duration::from_micros(20);
-/// Bytes taken in between two looks at the clock: 2 µs of stanzas, 20 µs of the dearest input (attributes that all have
-/// prefixes of their own).
-const PIECE_BYTES: usize = 2 << 10;
+/// Bytes taken in between two looks at the clock, as the gate's between two stanzas: 2 µs of stanzas, 20 µs of the dearest
+/// input (attributes that all have prefixes of their own).
+const PIECE_BYTES: usize = LOOK_BYTES;
 /// So many bytes are one piece, whatever they are: 44 records of TLS at most.
 const UNCUT_BYTES: usize = 1 << 10;
 /// Longest time in which waiting connections get turns. Whatever else has come, they get one turn in every tick, and turns
@@ -144,10 +144,14 @@ impl Turn {
         self.began.get_or_insert_with(clock::now);
     }
 
-    /// Asked between two pieces: whether somebody else goes first now.
-    fn is_over(&mut self, ring: &mut Ring, mailbox: Option<&Mailbox>) -> bool {
+    /// Asked between two pieces: whether somebody else goes first now. So does everybody if its stanzas have nowhere to go:
+    /// else all streams that feed a full outbox would add their shares to it.
+    fn is_over(&mut self, is_blocked: bool, ring: &mut Ring, mailbox: Option<&Mailbox>) -> bool {
         if self.is_uncut {
             return false;
+        }
+        if is_blocked {
+            return true;
         }
         let now = clock::now();
         let is_used_up = now.since(*self.began.get_or_insert(now)) >= SHARE;
@@ -158,7 +162,7 @@ impl Turn {
         mailbox.is_some_and(|mailbox| !mailbox.is_empty()) || ring.has_news_of_others(self.id)
     }
 
-    /// Gives the gate plaintext, piece by piece; returns how much until the turn was over.
+    /// Gives the gate plaintext; returns how much until the turn was over, or an outbox that the connection feeds was full.
     pub(super) fn give(
         &mut self,
         (conn, bytes): (ConnId, &[u8]),
@@ -169,15 +173,7 @@ impl Turn {
         if bytes.len() > PIECE_BYTES {
             self.begin();
         }
-        let mut given = 0;
-        for piece in bytes.chunks(PIECE_BYTES) {
-            if given > 0 && self.is_over(ring, mailbox) {
-                break;
-            }
-            gate.handle(Input::Received { conn, bytes: piece }, now);
-            given += piece.len();
-        }
-        given
+        gate.receive(conn, bytes, now, &mut |is_blocked| !self.is_over(is_blocked, ring, mailbox))
     }
 }
 
@@ -252,7 +248,7 @@ impl Shard {
             }
             used += piece;
             let is_done = used == bytes.len() || !plain.is_empty();
-            if is_done || turn.is_over(&mut self.ring, self.mailboxes.get(self.id)) {
+            if is_done || turn.is_over(false, &mut self.ring, self.mailboxes.get(self.id)) {
                 break;
             }
         }
@@ -433,7 +429,7 @@ mod tests {
 
     /// Whether a turn is over after a piece; `began` is when the first of it was taken in.
     fn is_over(id: SocketId, is_further: bool, began: Option<Timestamp>, ring: &mut Ring) -> bool {
-        Turn { id, others: false, is_further, is_uncut: false, end: None, began }.is_over(ring, None)
+        Turn { id, others: false, is_further, is_uncut: false, end: None, began }.is_over(false, ring, None)
     }
 
     #[test]
@@ -450,5 +446,16 @@ mod tests {
         assert!(is_over(id, true, None, &mut ring));
         assert!(!is_over(id, false, None, &mut ring));
         assert!(is_over(id, false, Some(began), &mut ring));
+    }
+
+    #[test]
+    fn turn_ends_when_its_stanzas_have_nowhere_to_go_unless_its_bytes_have_no_place_to_wait() {
+        let mut ring = Ring::new(&RingConfig::default(), &EventFd::new().unwrap()).unwrap();
+        let (id, _own) = socket(&mut ring);
+        let mut is_over = |is_uncut| {
+            let mut turn = Turn { id, others: false, is_further: false, is_uncut, end: None, began: None };
+            turn.is_over(true, &mut ring, None)
+        };
+        assert!(is_over(false) && !is_over(true));
     }
 }

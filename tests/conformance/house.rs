@@ -47,8 +47,12 @@ impl House {
         Self { gate: Gate::new(config, Cpu::Scalar), now: Timestamp::from_nanos(1_000_000_000), outputs: Vec::new() }
     }
 
-    pub(crate) fn handle(&mut self, input: Input<'_>) {
+    pub(crate) fn handle(&mut self, input: Input) {
         self.gate.handle(input, self.now);
+        self.keep_outputs();
+    }
+
+    fn keep_outputs(&mut self) {
         while let Some(output) = self.gate.next_output() {
             self.outputs.push(output);
         }
@@ -70,7 +74,8 @@ impl House {
     }
 
     pub(crate) fn says(&mut self, conn: ConnId, text: &str) {
-        self.handle(Input::Received { conn, bytes: text.as_bytes() });
+        self.gate.receive(conn, text.as_bytes(), self.now, &mut |_| true);
+        self.keep_outputs();
     }
 
     /// What the gate says on a connection, taken by a shell whose kernel takes everything.

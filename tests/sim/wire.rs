@@ -297,7 +297,11 @@ impl World {
         let now = self.timestamp();
         match (wire, tls) {
             (Wire::Clear(bytes), Tls::No) | (Wire::Cipher(bytes), Tls::Up) => {
-                self.processes[process].shards[shard].gate.handle(Input::Received { conn, bytes: &bytes }, now);
+                let (gate, rng) = (&mut self.processes[process].shards[shard].gate, &mut self.rng);
+                let mut taken = 0;
+                while taken < bytes.len() {
+                    taken += gate.receive(conn, &bytes[taken..], now, &mut |_| rng.percent(50));
+                }
             }
             (Wire::Hello(hello), _) if tls != Tls::Up && (tls != Tls::No || !has_read) => {
                 let sni = hello.sni.as_deref().unwrap_or_default();

@@ -25,14 +25,7 @@ pub enum Listener {
 
 /// One thing that happened outside.
 #[derive(Debug)]
-pub enum Input<'a> {
-    /// Plaintext came.
-    Received {
-        /// On which connection.
-        conn: ConnId,
-        /// What came; the gate keeps what it cannot use yet.
-        bytes: &'a [u8],
-    },
+pub enum Input {
     /// The TLS handshake ended well: direct TLS before any byte, or after [`Output::StartTls`].
     TlsEstablished {
         /// On which connection.

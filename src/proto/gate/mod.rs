@@ -3,7 +3,7 @@
 //! # Contract
 //!
 //! 1. [`Gate::accept`] names an accepted connection.
-//! 2. [`Gate::handle`] takes one [`Input`] and the time, which must not run backwards.
+//! 2. [`Gate::receive`] takes plaintext, [`Gate::handle`] any other [`Input`], and both the time, which must not run backwards.
 //! 3. [`Gate::next_output`] is called until it gives `None`; the shell carries out each output, in order.
 //! 4. At the end of a tick: [`Gate::end_tick`], the outputs again, then [`Gate::next_dirty`] until `None`: each
 //!    connection's [`Gate::take_outbox`] becomes one run of TLS records and one send. When all of it is with the kernel:
@@ -15,7 +15,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `receive` | bytes to scanner to machine; what a machine says |
+//! | `intake` | bytes to scanner to elements |
+//! | `receive` | elements to machine; what a machine says |
 //! | `stanzas` | a stanza's addresses, its pair, its way: the data path |
 //! | `routing` | pairs, waiting rooms, bounces, envelopes to other shards |
 //! | `links` | outbound streams: search, connect, negotiate, retry |
@@ -29,6 +30,7 @@
 mod conn;
 mod ending;
 mod ids;
+mod intake;
 mod io;
 mod link;
 mod links;
@@ -45,6 +47,7 @@ mod timers;
 mod vouching;
 
 pub use crate::event::ConnId;
+pub use intake::LOOK_BYTES;
 pub use io::{Breakage, Envelope, Input, Listener, Outgoing, Output, Posted, Purpose, ShardId, TlsClient};
 pub use moving::Departed;
 
@@ -254,11 +257,10 @@ impl Gate {
     }
 
     /// Takes one input.
-    pub fn handle(&mut self, input: Input<'_>, now: Timestamp) {
+    pub fn handle(&mut self, input: Input, now: Timestamp) {
         self.now = now;
         self.make_room(now);
         match input {
-            Input::Received { conn, bytes } => self.received(conn, bytes, now),
             Input::TlsEstablished { conn, peer } => self.tls_established(conn, peer, now),
             Input::Connected { conn } => self.connected(conn, None, now),
             Input::Eof { conn } => self.eof(conn, now),
@@ -266,7 +268,7 @@ impl Gate {
             Input::Flushed { conn } => self.flushed(conn, now),
             Input::Answered { question, answer } => self.answered(&question, &answer, now),
             Input::Post(envelope) => self.take_envelope(&envelope, now),
-            Input::Adopted { conn } => self.received(conn, &[], now),
+            Input::Adopted { conn } => drop(self.receive(conn, &[], now, &mut |_| true)),
             Input::Timer => self.timer(now),
             Input::Drain => self.begin_drain(now),
         }

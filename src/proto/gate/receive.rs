@@ -1,4 +1,4 @@
-//! From bytes to elements to the stream machine, and what the machine says.
+//! From elements to the stream machine, and what the machine says.
 
 use alloc::vec::Vec;
 
@@ -10,119 +10,11 @@ use super::{Gate, Output};
 use crate::event::{CloseCause, ConnId, Event, Face};
 use crate::limits;
 use crate::proof::DomainVerified;
-use crate::scan::{self, Element, Kind, Step, StreamContext};
+use crate::scan::StreamContext;
 use crate::stream::{Condition, PeerCertificate, Receiving, Side, StreamError, StreamEvent, Untrusted, World};
 use crate::time::Timestamp;
 
-/// A spare buffer is taken for the beginning of an element if it has at most this capacity, bytes, or [`KEPT_SHARE`] times
-/// what is kept: a peer that sends one byte of each element must not hold the largest buffers.
-const KEPT_CAPACITY: usize = 4 << 10;
-const KEPT_SHARE: usize = 8;
-
 impl Gate {
-    /// Plaintext came: every complete element in it is dealt with, the rest is kept.
-    pub(super) fn received(&mut self, id: ConnId, bytes: &[u8], now: Timestamp) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        conn.active_at = now;
-        if conn.phase == Phase::Securing {
-            return;
-        }
-        let mut kept = core::mem::take(&mut conn.unread);
-        if kept.is_empty() {
-            let used = self.consume(id, bytes, now);
-            self.keep(id, &bytes[used..]);
-        } else {
-            kept.extend_from_slice(bytes);
-            let used = self.consume(id, &kept, now);
-            kept.drain(..used);
-            match self.conns.get_mut(id) {
-                Some(conn) if !kept.is_empty() => conn.unread = kept,
-                // An idle stream owns no buffer.
-                _ => self.recycle(kept),
-            }
-        }
-    }
-
-    /// Keeps the beginning of an element until its rest comes.
-    fn keep(&mut self, id: ConnId, bytes: &[u8]) {
-        let Some(conn) = self.conns.get_mut(id).filter(|_| !bytes.is_empty()) else { return };
-        // Who has proven nothing takes no more memory than it has sent.
-        if !conn.proven.is_empty() {
-            let fits = |spare: &Vec<u8>| spare.capacity() <= KEPT_CAPACITY.max(KEPT_SHARE * bytes.len());
-            let fitting = self.spare.iter().rposition(fits);
-            conn.unread = fitting.map(|index| self.spare.swap_remove(index)).unwrap_or_default();
-        }
-        conn.unread.extend_from_slice(bytes);
-    }
-
-    /// Steps through `input` and returns how much of it is done with.
-    fn consume(&mut self, id: ConnId, input: &[u8], now: Timestamp) -> usize {
-        let mut at = 0;
-        loop {
-            let Some(conn) = self.conns.get_mut(id) else { return input.len() };
-            match conn.phase {
-                Phase::Streaming => {}
-                // RFC 6120 §5.4.3.3: what came in clear after the command is not looked at.
-                Phase::Securing => return input.len(),
-                Phase::Moving => return at,
-            }
-            // A peer that asks and asks and reads no answer is not kept: its own outbox has no feeder to pause.
-            if matches!(conn.machine, Machine::Receiving(_)) && conn.outbox.bytes.len() > limits::OUTBOX_HIGH_BYTES {
-                let text = "the answers are not read";
-                self.fail(id, StreamError::peer(Condition::PolicyViolation, text), now);
-                return input.len();
-            }
-            let rest = &input[at..];
-            match conn.scanner.scan(&mut self.scratch, rest) {
-                Ok(Step::NeedMore { keep_from }) => return at + keep_from,
-                Ok(Step::Header(header)) => {
-                    at += header.end;
-                    // Otherwise a few bytes of a stanza would become kilobytes for its target.
-                    if scan::longest_splice(conn.scanner.context(), &self.ours) > limits::SPLICE_BYTES {
-                        let text = "the header's prefixes and language are too long";
-                        self.fail(id, StreamError::peer(Condition::PolicyViolation, text), now);
-                        return input.len();
-                    }
-                    self.drive(id, now, |machine, context, world| machine.header(&header, context, world));
-                }
-                Ok(Step::Close { end }) => {
-                    at += end;
-                    self.drive(id, now, |machine, _, world| {
-                        machine.peer_closed(world);
-                        Ok(())
-                    });
-                }
-                // By reference: it is large.
-                Ok(Step::Element(ref element)) => {
-                    if self.must_move(id, element.kind) {
-                        return at;
-                    }
-                    at += element.end;
-                    self.element(id, element, now);
-                }
-                Err(error) => {
-                    self.fail(id, error.into(), now);
-                    return input.len();
-                }
-            }
-        }
-    }
-
-    fn element(&mut self, id: ConnId, element: &Element<'_>, now: Timestamp) {
-        match element.kind {
-            Kind::Message | Kind::Presence | Kind::Iq => self.stanza(id, element, now),
-            // Also after authentication: these become trees, which costs more than a look.
-            _ if element.bytes.len() > limits::PREAUTH_BYTES as usize => {
-                let text = "an element of the stream itself is too large";
-                self.fail(id, StreamError::peer(Condition::PolicyViolation, text), now);
-            }
-            Kind::DialbackResult | Kind::DialbackVerify => self.dialback(id, element, now),
-            Kind::StreamError | Kind::Features | Kind::StartTls | Kind::Sasl | Kind::Other => {
-                self.drive(id, now, |machine, context, world| machine.element(element, context, world));
-            }
-        }
-    }
-
     /// Lets the machine of a connection work, then does what it said.
     pub(super) fn drive(
         &mut self,
