@@ -20,6 +20,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// earlier ones: on the system's core, at the system's cost.
 const KEPT_BYTES: usize = 64 << 10;
 
+/// Bytes that one system call takes: some 10 µs, for which the engine waits if it wants the core meanwhile.
+const WRITE_BYTES: usize = 8 << 10;
 /// Records that are sealed before the engine gets the core if it wants it: some 10 µs.
 const RECORDS_AT_ONCE: usize = 25;
 
@@ -109,7 +111,8 @@ impl Line {
         }
         let mut sent = 0;
         while sent < self.out.len() {
-            match self.stream.write(&self.out[sent..]) {
+            let end = self.out.len().min(sent + WRITE_BYTES);
+            match self.stream.write(&self.out[sent..end]) {
                 Ok(count) => sent += count,
                 Err(error) if is_pause(&error) && is_over() => return (sent, Err(Ended::ByUs)),
                 Err(error) if is_pause(&error) => {}
