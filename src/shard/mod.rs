@@ -23,7 +23,8 @@
 //! | `tick` | the order of a tick, time, sleeping |
 //! | `arrive` | completions: accepted, connected, received, ended, broken |
 //! | `share` | a connection's share of a tick, and what waits beyond it |
-//! | `waiting` | whose turn is next, and who is not read while too much waits |
+//! | `waiting` | whose turn is next, and how many bytes wait |
+//! | `reading` | who is read, when, and how much at a time |
 //! | `carry` | the gate's outputs |
 //! | `transmit` | outboxes to records to sends |
 //! | `ending` | last bytes, close_notify, FIN, the peer's FIN |
@@ -44,6 +45,7 @@ mod moving;
 pub mod observe;
 pub mod placement;
 pub mod probe;
+mod reading;
 mod share;
 mod socket;
 mod tick;
@@ -88,7 +90,7 @@ pub struct ShardConfig {
     pub listeners: Vec<(Listener, OwnedFd)>,
     /// Sizes.
     pub ring: RingConfig,
-    /// Memory of what may have been received and wait for its connection's turn before not everybody is read; `waiting` says
+    /// Memory of what may have been received and wait for its connection's turn before not everybody is read; `reading` says
     /// who, and how much more there can be.
     pub backlog_bytes: usize,
     /// How long a drain may take in all; then the streams that are left are cut.

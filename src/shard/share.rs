@@ -15,10 +15,7 @@
 //!      └── C's neighbours, B, C, then A again ◀────────────┘
 //! ```
 //!
-//! At first a connection is read one buffer at a time, each when all of the last is done: until one comes that is not full,
-//! and a stranger until it has proven who it is. Then everything is read that comes, until it has to wait: then one buffer
-//! at a time again. So of a stranger's bytes at most a buffer waits, and of a stream's what one multishot receive had
-//! brought, once; everything else stays in the peer's window. `waiting` bounds what waits of all connections together.
+//! Who is read meanwhile is in `reading`, who is next in `waiting`.
 
 use std::io;
 use std::time::Duration;
@@ -213,14 +210,6 @@ impl Shard {
         }
     }
 
-    /// From now on, until a buffer comes that is not full.
-    fn read_singly(&mut self, id: SocketId) {
-        if let Some(socket) = self.sockets.get_mut(id) {
-            socket.reads_singly = true;
-            self.ring.stop_receiving(id);
-        }
-    }
-
     /// Takes in bytes as they came until the turn is over; returns how many. What the gate did not get of a record's
     /// plaintext by then is in `plain`.
     fn take_in(&mut self, turn: &mut Turn, bytes: &mut [u8], plain: &mut Vec<u8>) -> usize {
@@ -367,32 +356,6 @@ impl Shard {
                 End::Fin => self.ended(id),
                 End::Broken(error) => self.broken(id, &error),
             },
-        }
-    }
-
-    /// Bytes came on a connection that takes none: they are thrown away, a buffer at a time if there are many.
-    pub(super) fn throw_away(&mut self, id: SocketId, bytes: &Buffer) {
-        let Some(socket) = self.sockets.get_mut(id) else { return };
-        if socket.reads_singly {
-            self.read_on(id);
-        } else if bytes.is_full() {
-            self.read_singly(id);
-        }
-    }
-
-    /// Receives, if anything is to be received now.
-    pub(super) fn read_on(&mut self, id: SocketId) {
-        let Some(socket) = self.sockets.get_mut(id) else { return };
-        let is_up = !matches!(socket.phase, Phase::Connecting(_));
-        // After a FIN there is nothing to read, and a new receive would only say so again. After a close_notify the FIN
-        // is still to come, but the gate has been told already.
-        let reads = is_up && !socket.paused && !socket.peer_ended && socket.departing.is_none();
-        match socket.backlog {
-            // It is read on from when that is done.
-            Some(_) => self.queue(id),
-            None if reads && socket.reads_singly => self.read_once(id),
-            None if reads => self.ring.receive(id),
-            _ => {}
         }
     }
 }

@@ -1,16 +1,7 @@
-//! Who waits for a turn, how many bytes that is, and who is not read because of it.
+//! Who waits: for a turn, or to be read on. Each stands in a line with its like, and the lines take turns.
 //!
 //! A remote domain may have any number of connections, and bring something on each of them at once. So the bytes that
-//! all of a shard's backlogs hold have a bound, and every connection is on one side of it:
-//!
-//! | bytes that wait | read one buffer at a time: new, unproven, or brings much | read as it comes |
-//! |---|---|---|
-//! | below the bound | read when its last buffer is done | read |
-//! | above it, while anybody waits for a turn | not read: what it sends stays in the peer's window; backends are | read |
-//! | above twice the bound | not read; if nobody waits for a turn, one per tick | taken in at once, whoever waits, then read one buffer at a time |
-//!
-//! The last row is for connections that were armed before the bound was reached. So what waits is at most twice the
-//! bound, the buffer that went beyond it, and what the ring had for connections that waited already.
+//! all of a shard's backlogs hold have a bound; `reading` says who is not read above it.
 //!
 //! A stream that the gate has paused keeps its backlog, and it counts. When only such are left, nobody waits for a turn:
 //! the others are read on, else a slow backend would keep everybody out.
@@ -21,10 +12,8 @@ use super::Shard;
 use super::share::Backlog;
 use crate::ring::SocketId;
 
-/// Memory of what may wait on one shard before who is read one buffer at a time is not read; see the module.
+/// Memory of what may wait on one shard before who is read one buffer at a time is not read; see `reading`.
 pub const BACKLOG_BYTES: usize = 16 << 20;
-/// Connections that are read on per tick at most: what they bring is counted before the next ones are.
-const RELEASED: usize = 32;
 
 /// Where a connection waits. Of each kind there may be any number, so that one kind must not keep another waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +82,7 @@ impl Waiting {
     }
 
     /// Whether those that are read one buffer at a time are not read.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.bytes >= self.bound && !self.turns.is_empty()
     }
 
@@ -102,8 +91,19 @@ impl Waiting {
         self.bytes / 2 >= self.bound
     }
 
+    /// Whose turn is next.
     pub(super) fn pop(&mut self) -> Option<SocketId> {
         self.turns.pop()
+    }
+
+    /// Has a connection wait to be read on.
+    pub(super) fn push_unread(&mut self, id: SocketId, line: Line) {
+        self.unread.push(id, line);
+    }
+
+    /// Who is read on next.
+    pub(super) fn pop_unread(&mut self) -> Option<SocketId> {
+        self.unread.pop()
     }
 }
 
@@ -128,35 +128,6 @@ impl Shard {
         let backlog = self.sockets.get_mut(id)?.backlog.take()?;
         self.waiting.bytes -= backlog.memory();
         Some(backlog)
-    }
-
-    /// Receives one buffer, or does so when enough of what waits has been taken in.
-    pub(super) fn read_once(&mut self, id: SocketId) {
-        let Some(socket) = self.sockets.get_mut(id) else { return };
-        let line = socket.line(&self.gate);
-        let is_full = self.waiting.is_full() || self.waiting.is_overfull();
-        if !is_full || line == Line::Backends || socket.is_closing() {
-            return self.ring.receive_once(id);
-        }
-        if !std::mem::replace(&mut socket.unread, true) {
-            self.waiting.unread.push(id, line);
-        }
-    }
-
-    /// Reads those on that were not read, as many as fit.
-    pub(super) fn read_unread(&mut self) {
-        // What comes while no more is kept is taken in uncut: one at a time.
-        let released = if self.waiting.is_overfull() { 1 } else { RELEASED };
-        for _ in 0..released {
-            if self.waiting.is_full() {
-                return;
-            }
-            let Some(id) = self.waiting.unread.pop() else { return };
-            if let Some(socket) = self.sockets.get_mut(id) {
-                socket.unread = false;
-                self.read_on(id);
-            }
-        }
     }
 }
 
