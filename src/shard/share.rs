@@ -283,7 +283,6 @@ impl Shard {
             let now = clock::now();
             if now.since(sent) >= UNSENT && self.gate.has_unsent() {
                 self.settle();
-                self.deliver();
                 sent = now;
             }
             let spent = now.since(began);

@@ -48,7 +48,6 @@ impl Shard {
             self.settle();
         }
         self.read_unread();
-        self.deliver();
         if worked {
             self.observations.counters.ticks += 1;
         }
@@ -146,7 +145,7 @@ impl Shard {
     }
 
     /// Sends what has been brought, at least once per tick: outputs until there are none, one record run and one send per
-    /// destination.
+    /// destination, and one message per other shard. `true` if there was anything.
     pub(super) fn settle(&mut self) -> bool {
         let mut worked = self.carry_out();
         self.brought = Brought::default();
@@ -159,15 +158,16 @@ impl Shard {
             let mut more = self.carry_out();
             more |= self.flush();
             if !more {
-                return worked;
+                break;
             }
             worked = true;
         }
+        self.deliver();
         worked
     }
 
     /// Gives other shards what is theirs.
-    pub(super) fn deliver(&mut self) {
+    fn deliver(&mut self) {
         if self.outbound.is_empty() {
             return;
         }
