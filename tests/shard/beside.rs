@@ -6,23 +6,25 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ringgate::shard::driver::Task;
+use ringgate_proto::gate::ShardId;
 
 use crate::peer::Peer;
 use crate::probes::{self, Probe};
 use crate::scripts::{backend_to, message, remote};
-use crate::world::{INSIDE, REMOTES, World};
+use crate::world::{INSIDE, REMOTES, Settings, World};
 
 /// A world whose first shard has probes beside it, and the threads that ask them.
 fn probed(shards: u16, probes: &'static [Probe]) -> (World, Vec<JoinHandle<()>>) {
     let (sender, receiver) = std::sync::mpsc::channel();
-    let world = World::start_beside(shards, move |shard| {
+    let tasks = move |shard: ShardId| {
         if shard.0 > 0 {
             return Vec::new();
         }
         let (tasks, clients): (Vec<Task>, Vec<_>) = probes.iter().map(|probe| probe()).unzip();
         sender.send(clients).expect("the test waits");
         tasks
-    });
+    };
+    let world = World::with(Settings { shards, tasks: Box::new(tasks), ..Settings::default() });
     (world, receiver.recv().expect("the first shard was set up"))
 }
 
@@ -137,11 +139,12 @@ fn stanzas_and_timers_go_on_beside_a_task_that_computes() {
     let slices = Arc::new(AtomicU64::new(0));
     let (counted, clients) = (Arc::clone(&slices), Arc::new(Mutex::new(Vec::new())));
     let left = Arc::clone(&clients);
-    let world = World::start_beside(1, move |_| {
+    let tasks = move |_| {
         let (timers, client) = probes::timers();
         left.lock().expect("clients").push(client);
         vec![computing(Arc::clone(&counted)), timers]
-    });
+    };
+    let world = World::with(Settings { tasks: Box::new(tasks), ..Settings::default() });
     let load = Load::start(&world);
     join(std::mem::take(&mut clients.lock().expect("clients")));
     for _ in 0..3 {

@@ -6,14 +6,14 @@ use crate::peer::{Peer, client};
 use crate::scripts::{header, proceeding};
 use crate::share::{FLOOD, Street, flood};
 use crate::storm::{STORM, Stepped, is_answered};
-use crate::world::{INSIDE, REMOTES, World};
+use crate::world::{INSIDE, REMOTES, Settings, World};
 
 /// A ClientHello is shorter.
 const HELLO_BYTES: usize = 4 << 10;
 
 /// The most bytes that wait at the end of a tick while a storm of handshakes is worked off. All of them come about.
 fn peak_of_a_storm(bound: usize) -> usize {
-    let world = World::start_bounded(bound);
+    let world = World::with(Settings { backlog_bytes: bound, ..Settings::default() });
     let mut newcomers: Vec<Peer> = (0..STORM).map(|_| proceeding(world.public, REMOTES[1])).collect();
     let shard = Stepped::new(&world);
     for peer in &mut newcomers {
@@ -44,7 +44,7 @@ fn storm_of_strangers_holds_twice_the_bound_at_most_and_nobody_is_lost() {
 #[test]
 fn stranger_is_not_read_while_too_much_waits_and_is_served_afterwards() {
     const BOUND: usize = 40 << 10;
-    let mut street = Street::of(World::start_bounded(BOUND));
+    let mut street = Street::of(World::with(Settings { backlog_bytes: BOUND, ..Settings::default() }));
     let shard = Stepped::new(&street.world);
     street.first.say(&flood(REMOTES[0]));
     street.second.say(&flood(REMOTES[1]));

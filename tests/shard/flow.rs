@@ -3,7 +3,7 @@
 use crate::peer::Peer;
 use crate::scripts::{accept_stream, backend_to, encrypted, header, message, remote, verify};
 use crate::share::elements;
-use crate::world::{INSIDE, REMOTES, World};
+use crate::world::{INSIDE, REMOTES, Settings, World};
 
 #[test]
 fn starttls_leads_to_an_encrypted_stream() {
@@ -180,7 +180,7 @@ fn slow_remote_server_stops_the_backend_and_loses_nothing() {
 #[test]
 fn tiny_receive_buffers_carry_large_stanzas() {
     let ring = ringgate::ring::RingConfig { buffers: 4, buffer_bytes: 512, ..Default::default() };
-    let world = World::start_with(1, ring);
+    let world = World::with(Settings { ring, ..Settings::default() });
     let remote = remote(&world);
     let mut backend = backend_to(&world, REMOTES[0]);
     let body = "y".repeat(100_000);

@@ -4,17 +4,20 @@ use std::io::Write;
 use std::net::TcpStream;
 
 use ringgate::ring::RingConfig;
+use ringgate_proto::stream::TlsTerms;
 
 use crate::peer::Peer;
 use crate::scripts::{accept_stream, authenticated, encrypted, header, verify};
 use crate::share::{FLOOD, Street, flood};
 use crate::storm::Stepped;
-use crate::world::{INSIDE, REMOTES, World};
+use crate::world::{INSIDE, REMOTES, Settings, World};
 
 const BUFFER_BYTES: u64 = 4 << 10;
 
-fn ring() -> RingConfig {
-    RingConfig { buffers: 64, buffer_bytes: BUFFER_BYTES as u32, ..RingConfig::default() }
+/// One shard with small buffers.
+fn small_buffers() -> Settings {
+    let ring = RingConfig { buffers: 64, buffer_bytes: BUFFER_BYTES as u32, ..RingConfig::default() };
+    Settings { ring, ..Settings::default() }
 }
 
 /// Writes `bytes` at once; returns how much of them each tick reads.
@@ -41,7 +44,7 @@ fn spaces() -> String {
 
 #[test]
 fn stranger_is_read_one_buffer_at_a_time_from_the_beginning_and_a_stream_is_not() {
-    let world = World::start_with(1, ring());
+    let world = World::with(small_buffers());
     let mut stream = authenticated(&world, REMOTES[0]);
     let mut stranger = Peer::connect(world.public);
     let mut unproven = encrypted(world.public, &world.tls, REMOTES[2]);
@@ -65,7 +68,7 @@ fn stranger_is_read_one_buffer_at_a_time_from_the_beginning_and_a_stream_is_not(
 
 #[test]
 fn clear_stream_is_read_as_it_comes_once_it_is_proven() {
-    let world = World::start_clear(ring());
+    let world = World::with(Settings { tls: TlsTerms::Optional, ..small_buffers() });
     let mut peer = Peer::connect(world.public);
     peer.say(&header(REMOTES[0], INSIDE));
     peer.expect("</stream:features>");
@@ -86,7 +89,7 @@ fn clear_stream_is_read_as_it_comes_once_it_is_proven() {
 
 #[test]
 fn stream_that_had_to_wait_is_read_one_buffer_at_a_time_until_one_is_not_full() {
-    let mut street = Street::of(World::start_with(1, ring()));
+    let mut street = Street::of(World::with(small_buffers()));
     let shard = Stepped::new(&street.world);
     street.first.say(&flood(REMOTES[0]));
     street.second.say(&flood(REMOTES[1]));

@@ -65,30 +65,13 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// So many shards, and nothing special.
     pub(crate) fn start(shards: u16) -> Self {
-        Self::start_all(shards, Settings::default(), Box::new(|_| Vec::new()))
+        Self::with(Settings { shards, ..Settings::default() })
     }
 
-    pub(crate) fn start_with(shards: u16, ring: RingConfig) -> Self {
-        Self::start_all(shards, Settings { ring, ..Settings::default() }, Box::new(|_| Vec::new()))
-    }
-
-    /// One shard, on which remote servers may do without TLS.
-    pub(crate) fn start_clear(ring: RingConfig) -> Self {
-        Self::start_all(1, Settings { ring, tls: TlsTerms::Optional, ..Settings::default() }, Box::new(|_| Vec::new()))
-    }
-
-    /// One shard, with a bound for bytes that wait.
-    pub(crate) fn start_bounded(backlog_bytes: usize) -> Self {
-        Self::start_all(1, Settings { backlog_bytes, ..Settings::default() }, Box::new(|_| Vec::new()))
-    }
-
-    /// With tasks beside each shard.
-    pub(crate) fn start_beside(shards: u16, tasks: impl Fn(ShardId) -> Vec<Task> + Send + Sync + 'static) -> Self {
-        Self::start_all(shards, Settings::default(), Box::new(tasks))
-    }
-
-    fn start_all(shards: u16, settings: Settings, tasks: Tasks) -> Self {
+    pub(crate) fn with(settings: Settings) -> Self {
+        let shards = settings.shards;
         let loopback: SocketAddr = "127.0.0.1:0".parse().expect("address");
         let remote = TcpListener::bind(loopback).expect("bind");
         let backend = TcpListener::bind(loopback).expect("bind");
@@ -100,11 +83,9 @@ impl World {
             internal,
             settings,
             tls: tls.clone(),
-            shards,
             port: remote.local_addr().expect("address").port(),
             backend: backend.local_addr().expect("address"),
             events: Arc::clone(&events),
-            tasks,
         };
         let running = start(shards, move |shard| Ok(seats.setup(shard))).expect("start");
         let (public, internal) = (public_address, internal_address);
@@ -200,21 +181,28 @@ impl Observe for Events {
 }
 
 /// What differs between worlds.
-struct Settings {
-    ring: RingConfig,
-    backlog_bytes: usize,
+pub(crate) struct Settings {
+    pub(crate) shards: u16,
+    pub(crate) ring: RingConfig,
+    /// Bound of what waits on each shard.
+    pub(crate) backlog_bytes: usize,
     /// What remote servers have to use.
-    tls: TlsTerms,
+    pub(crate) tls: TlsTerms,
+    /// What runs beside a shard.
+    pub(crate) tasks: Box<dyn Fn(ShardId) -> Vec<Task> + Send + Sync>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        let ring = RingConfig { buffers: 64, ..RingConfig::default() };
-        Self { ring, backlog_bytes: BACKLOG_BYTES, tls: TlsTerms::Required }
+        Self {
+            shards: 1,
+            ring: RingConfig { buffers: 64, ..RingConfig::default() },
+            backlog_bytes: BACKLOG_BYTES,
+            tls: TlsTerms::Required,
+            tasks: Box::new(|_| Vec::new()),
+        }
     }
 }
-
-type Tasks = Box<dyn Fn(ShardId) -> Vec<Task> + Send + Sync>;
 
 /// What each shard's [`Setup`] is made of.
 struct Seats {
@@ -222,11 +210,9 @@ struct Seats {
     internal: Mutex<Vec<Option<OwnedFd>>>,
     settings: Settings,
     tls: Store,
-    shards: u16,
     port: u16,
     backend: SocketAddr,
     events: Arc<Mutex<Vec<String>>>,
-    tasks: Tasks,
 }
 
 impl Seats {
@@ -249,14 +235,14 @@ impl Seats {
             },
             resolver: Rc::new(Names { port: self.port }),
             observer: Box::new(Events(events)),
-            tasks: (self.tasks)(shard),
+            tasks: (self.settings.tasks)(shard),
         }
     }
 
     fn gate_config(&self, shard: ShardId) -> GateConfig {
         GateConfig {
             shard,
-            shards: self.shards,
+            shards: self.settings.shards,
             domains: vec![LocalDomain { name: domain(INSIDE), backend: 0 }],
             backends: vec![Backend { address: self.backend, starttls: false }],
             policy: Policy { default: Rule { tls: self.settings.tls, ..Rule::default() }, partners: Vec::new() },
