@@ -177,11 +177,6 @@ impl Shard {
         }
     }
 
-    /// A send failed at once.
-    pub(super) fn send_failed(&mut self, id: SocketId, error: &io::Error) {
-        self.broken(id, error);
-    }
-
     /// TLS did not come about, or broke: the gate forgets the connection; an alert that is queued still goes out.
     pub(super) fn tls_failed(&mut self, id: SocketId, detail: &str) {
         let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.is_closing()) else { return };

@@ -59,6 +59,11 @@ impl Backlog {
     pub(super) fn memory(&self) -> usize {
         self.plain.bytes.capacity() + self.raw.bytes.capacity()
     }
+
+    /// Whether its connection, or TLS on it, has broken behind these bytes.
+    pub(super) fn is_broken(&self) -> bool {
+        self.ends.iter().any(|end| matches!(end, End::Tls(_) | End::Broken(_)))
+    }
 }
 
 /// How a connection's bytes end.

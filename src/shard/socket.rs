@@ -135,6 +135,12 @@ impl Socket {
         }
     }
 
+    /// Whether it has broken, which the gate hears behind what came before. Until then it takes no bytes: those taken
+    /// from the outbox before are in doubt, unless the kernel had them, and all others go back when the gate hears of it.
+    pub(super) fn is_broken(&self) -> bool {
+        self.backlog.as_ref().is_some_and(|backlog| backlog.is_broken())
+    }
+
     pub(super) fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing)
     }

@@ -48,7 +48,7 @@ impl Shard {
     /// Takes the outbox if earlier bytes are with the kernel; else it is taken when they are.
     pub(super) fn take_outbox(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
-        let takes = matches!(socket.phase, Phase::Open | Phase::Clearing(_));
+        let takes = matches!(socket.phase, Phase::Open | Phase::Clearing(_)) && !socket.is_broken();
         if !takes || socket.flushing || self.ring.is_sending(id) {
             socket.dirty = true;
             return;
@@ -96,7 +96,7 @@ impl Shard {
     /// Sends what is unsent, unless the ring still sends.
     pub(super) fn transmit(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
-        if matches!(socket.phase, Phase::Connecting(_)) || self.ring.is_sending(id) {
+        if matches!(socket.phase, Phase::Connecting(_)) || socket.is_broken() || self.ring.is_sending(id) {
             return;
         }
         if socket.unsent.is_empty() {
@@ -113,14 +113,14 @@ impl Shard {
             }
             Sent::Pending => self.observations.counters.blocked_sends += 1,
             Sent::Busy(bytes) => socket.unsent = bytes,
-            Sent::Failed(error) => self.send_failed(id, &error),
+            Sent::Failed(error) => self.over(id, End::Broken(error)),
         }
     }
 
     /// The ring has nothing more to send: sends what has gathered, or does what waited for it.
     pub(super) fn sent(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
-        if self.ring.is_sending(id) {
+        if socket.is_broken() || self.ring.is_sending(id) {
             return;
         }
         if !socket.unsent.is_empty() {

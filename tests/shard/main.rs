@@ -4,6 +4,7 @@
 mod allocations;
 mod beside;
 mod bound;
+mod broken;
 mod ends;
 mod flow;
 mod peer;

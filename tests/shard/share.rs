@@ -18,7 +18,7 @@ pub(crate) fn elements(count: usize) -> String {
 }
 
 /// A stanza of 12 KB of these.
-fn dear(from: &str, number: usize) -> String {
+pub(crate) fn dear(from: &str, number: usize) -> String {
     message(from, INSIDE, &format!("dear {number}.{}", elements(30)))
 }
 
