@@ -19,6 +19,9 @@ use crate::tls::Session;
 
 /// Messages that a mailbox holds; when it is full, the sender keeps the message and tries again next tick.
 pub const MAILBOX_MESSAGES: usize = 1_024;
+/// Bytes of stanzas with which a message that waits is not added to, and after which no further one is taken from a mailbox
+/// in the same tick.
+pub(super) const ENVELOPE_BYTES: usize = 256 << 10;
 
 /// A stream on its way to the shard that owns its remote domain.
 pub(super) struct Moving {
@@ -44,6 +47,16 @@ pub(super) enum Message {
     Adopt(Box<Moving>),
     Drain,
     Call(Call),
+}
+
+impl Message {
+    /// Bytes of its stanzas.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Envelope(envelope) => envelope.bytes.len(),
+            Self::Adopt(_) | Self::Drain | Self::Call(_) => 0,
+        }
+    }
 }
 
 /// A shard's mailbox, and the descriptor on which it sleeps.
@@ -157,13 +170,13 @@ impl Outbound {
         Self { queues: (0..shards).map(|_| VecDeque::new()).collect(), envelope_bytes: 0 }
     }
 
-    /// Queues a message; an envelope is put into one that still waits for the same shard.
+    /// Queues a message; an envelope is put into one that still waits for the same shard, if that is not too large already.
     pub(super) fn push(&mut self, to: ShardId, message: Message) {
         let Some(queue) = self.queues.get_mut(usize::from(to.0)) else { return };
         let Message::Envelope(envelope) = message else { return queue.push_back(message) };
         self.envelope_bytes += envelope.bytes.len();
         match queue.back_mut() {
-            Some(Message::Envelope(last)) => {
+            Some(Message::Envelope(last)) if last.bytes.len() < ENVELOPE_BYTES => {
                 last.bytes.extend_from_slice(&envelope.bytes);
                 last.stanzas.extend(envelope.stanzas);
             }
@@ -185,10 +198,8 @@ impl Outbound {
         let mut delivered = Delivered::default();
         for (shard, queue) in self.queues.iter_mut().enumerate() {
             while let Some(message) = queue.pop_front() {
-                let (bytes, stanzas) = match &message {
-                    Message::Envelope(envelope) => (envelope.bytes.len(), envelope.stanzas.len()),
-                    _ => (0, 0),
-                };
+                let bytes = message.bytes();
+                let stanzas = if let Message::Envelope(envelope) = &message { envelope.stanzas.len() } else { 0 };
                 if let Err(message) = mailboxes.post(ShardId(shard as u16), message) {
                     queue.push_front(message);
                     delivered.full += 1;

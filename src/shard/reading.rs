@@ -71,7 +71,7 @@ impl Shard {
         // What comes while no more is kept is taken in uncut: one at a time.
         let released = if self.waiting.is_overfull() { 1 } else { RELEASED };
         for _ in 0..released {
-            if self.waiting.is_full() {
+            if self.waiting.is_full() || self.is_outbound_full() {
                 return;
             }
             let Some(id) = self.waiting.pop_unread() else { return };

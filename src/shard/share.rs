@@ -193,8 +193,9 @@ impl Shard {
         self.brought.add(id);
         let is_uncut = self.waiting.is_overfull();
         let mut turn = Turn { id, others, is_further: false, is_uncut, end: None, began: None };
-        if handshakes && !is_uncut && (others || turn.has_news(&mut self.ring, self.mailboxes.get(self.id))) {
-            // A handshake is many times a share, and cannot be cut.
+        // A handshake is many times a share, and cannot be cut.
+        let comes_last = handshakes && (others || turn.has_news(&mut self.ring, self.mailboxes.get(self.id)));
+        if !is_uncut && (comes_last || self.is_outbound_full()) {
             return self.put_off(id, Backlog::default(), &bytes);
         }
         let mut plain = Vec::new();

@@ -9,7 +9,7 @@ use ringgate_proto::gate::{Breakage, Input, ShardId};
 use ringgate_proto::time::Timestamp;
 
 use super::Shard;
-use super::mailbox::{Delivered, Mailbox, Message};
+use super::mailbox::{Delivered, ENVELOPE_BYTES, Mailbox, Message};
 use super::share::Brought;
 use crate::clock;
 use crate::ring::{Completion, SocketId, Wait};
@@ -18,7 +18,7 @@ use crate::ring::{Completion, SocketId, Wait};
 const ROUNDS: usize = 8;
 /// Messages taken from the mailbox in one tick.
 const MESSAGES: usize = 64;
-/// Bytes that wait for other shards' mailboxes above which nothing more is read from sockets.
+/// Bytes that wait for other shards' mailboxes above which nothing more is taken in: what comes waits.
 const OUTBOUND_HIGH_BYTES: usize = 8 << 20;
 /// Pause before a full mailbox is tried again.
 const MAILBOX_RETRY: Duration = Duration::from_millis(1);
@@ -53,16 +53,14 @@ impl Shard {
         }
         self.wish_to_wake();
         self.observations.counters.enters = self.ring.enters();
-        !self.waiting.is_idle()
+        // What waits for other shards is tried again when the time for that has come.
+        (!self.waiting.is_idle() && !self.is_outbound_full())
             || self.ring.has_completions()
             || self.mailboxes.get(self.id).is_some_and(|mailbox| !mailbox.is_empty())
     }
 
     /// Feeds the gate what the ring has: `budget` completions. `true` if there were any.
     pub fn drain(&mut self, budget: usize) -> bool {
-        if self.is_outbound_full() {
-            return false;
-        }
         for count in 0..budget {
             let Some(completion) = self.ring.next() else { return count > 0 };
             match socket_of(&completion) {
@@ -110,8 +108,11 @@ impl Shard {
     }
 
     fn read_mailbox(&mut self) -> bool {
-        for count in 0..MESSAGES {
-            let Some(message) = self.mailboxes.get(self.id).and_then(Mailbox::pop) else { return count > 0 };
+        let (mut count, mut bytes) = (0, 0);
+        while count < MESSAGES && bytes < ENVELOPE_BYTES {
+            let Some(message) = self.mailboxes.get(self.id).and_then(Mailbox::pop) else { break };
+            count += 1;
+            bytes += message.bytes();
             self.survives(|shard| match message {
                 Message::Envelope(envelope) => shard.gate.handle(Input::Post(envelope), shard.now),
                 Message::Adopt(moving) => shard.adopt(*moving),
@@ -122,7 +123,7 @@ impl Shard {
                 }
             });
         }
-        true
+        count > 0
     }
 
     fn begin_drain(&mut self) {

@@ -1,6 +1,7 @@
 //! Whole shards on real sockets: glommio executors, data rings, gates and TLS, against scripted peers on the loopback.
 //! Peers block with a five-second time-out, so that a test that hangs fails.
 
+mod across;
 mod allocations;
 mod beside;
 mod bound;

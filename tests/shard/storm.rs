@@ -30,26 +30,36 @@ pub(crate) struct Seen {
     pub(crate) waiting: usize,
     /// Bytes received so far, on all connections.
     pub(crate) received: u64,
+    /// Stanzas taken on so far.
+    pub(crate) accepted: u64,
+    /// Whether it would go on at once, instead of sleeping.
+    pub(crate) goes_on: bool,
 }
 
 impl Seen {
-    fn of(shard: &Shard) -> Self {
+    fn of(shard: &Shard, goes_on: bool) -> Self {
         let received = shard.observed().traffic.iter().map(|traffic| traffic.bytes_in).sum();
-        Self { waiting: shard.gauges().backlog_bytes, received }
+        let accepted = shard.gate().accounts().map(|(_, account)| account.accepted).sum();
+        Self { waiting: shard.gauges().backlog_bytes, received, accepted, goes_on }
     }
 }
 
 impl Stepped {
     /// Stops the first shard of a world between two ticks, until this is dropped.
     pub(crate) fn new(world: &World) -> Self {
+        Self::of(world, 0)
+    }
+
+    /// Stops any shard.
+    pub(crate) fn of(world: &World, number: u16) -> Self {
         let (steps, asked) = mpsc::channel();
         let (tell, done) = mpsc::channel();
-        assert!(world.running.handle().call(ShardId(0), move |shard| {
-            tell.send(Seen::of(shard)).expect("the test waits");
+        assert!(world.running.handle().call(ShardId(number), move |shard| {
+            tell.send(Seen::of(shard, true)).expect("the test waits");
             for () in asked {
                 shard.enter(Wait::No).expect("the ring");
-                shard.process(BUDGET);
-                tell.send(Seen::of(shard)).expect("the test waits");
+                let goes_on = shard.process(BUDGET);
+                tell.send(Seen::of(shard, goes_on)).expect("the test waits");
             }
         }));
         let stepped = Self { steps, done };

@@ -92,17 +92,26 @@ impl World {
         Self { running, public, internal, remote, backend, tls, events }
     }
 
+    /// What one shard shows between two ticks.
+    pub(crate) fn ask<T: Send + 'static>(&self, shard: u16, look: impl FnOnce(&Shard) -> T + Send + 'static) -> T {
+        let (sender, answer) = mpsc::channel();
+        assert!(self.running.handle().call(ShardId(shard), move |shard| {
+            let _ = sender.send(look(shard));
+        }));
+        answer.recv().expect("the shard answers")
+    }
+
     /// Counters of all shards, added up by what `pick` makes of one.
     pub(crate) fn count(&self, pick: fn(&Counters) -> u64) -> u64 {
-        let (sender, counts) = mpsc::channel();
-        for shard in 0..self.running.handle().shards() {
-            let sender = sender.clone();
-            self.running.handle().call(ShardId(shard), move |shard| {
-                let _ = sender.send(pick(&shard.observations().counters));
-            });
-        }
-        drop(sender);
-        counts.iter().sum()
+        self.shards().map(|shard| self.ask(shard, move |shard| pick(&shard.observed().counters))).sum()
+    }
+
+    fn sum(&self, pick: fn(&Shard) -> usize) -> usize {
+        self.shards().map(|shard| self.ask(shard, pick)).sum()
+    }
+
+    fn shards(&self) -> std::ops::Range<u16> {
+        0..self.running.handle().shards()
     }
 
     /// Keeps a shard from turning until the returned value is dropped, for five seconds at most: what peers say meanwhile
@@ -131,18 +140,6 @@ impl World {
     /// Connections of all shards.
     pub(crate) fn connections(&self) -> usize {
         self.sum(Shard::connections)
-    }
-
-    fn sum(&self, pick: fn(&Shard) -> usize) -> usize {
-        let (sender, counts) = mpsc::channel();
-        for shard in 0..self.running.handle().shards() {
-            let sender = sender.clone();
-            self.running.handle().call(ShardId(shard), move |shard| {
-                let _ = sender.send(pick(shard));
-            });
-        }
-        drop(sender);
-        counts.iter().sum()
     }
 
     /// Bytes that wait for their turn on all shards.
