@@ -128,7 +128,18 @@ impl Ring {
                 match before {
                     Receive::Stopping => return Some(Completion::Stopped { socket }),
                     Receive::Single | Receive::RestartingOnce => self.arm_single(socket),
+                    Receive::Awaiting => self.arm_poll(socket),
                     _ => self.arm_receive(socket),
+                }
+                None
+            }
+            // A poll's answer: what is readable.
+            ..0 => {
+                match before {
+                    Receive::Stopping => return Some(Completion::Stopped { socket }),
+                    Receive::Restarting => self.arm_receive(socket),
+                    Receive::RestartingOnce => self.arm_single(socket),
+                    _ => return Some(Completion::Readable { socket }),
                 }
                 None
             }

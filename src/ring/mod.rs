@@ -114,6 +114,11 @@ pub enum Completion {
         /// The bytes; the caller may decrypt them in place.
         bytes: Buffer,
     },
+    /// After [`Ring::await_readable`]: there is something to receive, or the end, or an error.
+    Readable {
+        /// On which socket.
+        socket: SocketId,
+    },
     /// The peer ended its direction (FIN); nothing more will be received.
     Eof {
         /// Which.

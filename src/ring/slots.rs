@@ -4,7 +4,8 @@ use std::os::fd::OwnedFd;
 
 use super::token::{GENERATION_MASK, SocketId};
 
-/// What a receive does. Armed is a multishot, Single ends with its first bytes. After `receive_once` while it stops it is
+/// What a receive does. Armed is a multishot, Single ends with its first bytes, and Awaiting (after `await_readable`) with
+/// word that there are any; but for that, it goes the way of Single. After `receive_once` while it stops it is
 /// RestartingOnce, and Single then; `receive` makes Restarting of either.
 ///
 /// ```text
@@ -21,6 +22,7 @@ pub(super) enum Receive {
     Idle,
     Armed,
     Single,
+    Awaiting,
     Stopping,
     Restarting,
     RestartingOnce,

@@ -54,7 +54,7 @@ impl Ring {
         match slot.receive {
             Receive::Idle => self.arm_receive(socket),
             Receive::Stopping | Receive::RestartingOnce => slot.receive = Receive::Restarting,
-            Receive::Single => {
+            Receive::Single | Receive::Awaiting => {
                 slot.receive = Receive::Restarting;
                 self.cancel_receive(socket);
             }
@@ -63,13 +63,21 @@ impl Ring {
     }
 
     /// Receives one buffer, and then nothing until asked again. What a receive that is not quite stopped yet has taken
-    /// comes before; one that is armed goes on.
+    /// comes before; one that is armed goes on, and so does [`Self::await_readable`].
     pub fn receive_once(&mut self, socket: SocketId) {
         let Some(slot) = self.slots.open_mut(socket) else { return };
         match slot.receive {
             Receive::Idle => self.arm_single(socket),
             Receive::Stopping => slot.receive = Receive::RestartingOnce,
-            Receive::Armed | Receive::Single | Receive::Restarting | Receive::RestartingOnce => {}
+            Receive::Armed | Receive::Single | Receive::Awaiting | Receive::Restarting | Receive::RestartingOnce => {}
+        }
+    }
+
+    /// Says once when there is something to receive, also the end or an error: [`super::Completion::Readable`]. Until then
+    /// it takes no buffer. Does nothing while a receive is armed, or is not quite stopped yet.
+    pub fn await_readable(&mut self, socket: SocketId) {
+        if self.slots.open_mut(socket).is_some_and(|slot| slot.receive == Receive::Idle) {
+            self.arm_poll(socket);
         }
     }
 
@@ -79,7 +87,7 @@ impl Ring {
         let Some(slot) = self.slots.open_mut(socket) else { return true };
         match slot.receive {
             Receive::Idle => return true,
-            Receive::Armed | Receive::Single => {
+            Receive::Armed | Receive::Single | Receive::Awaiting => {
                 slot.receive = Receive::Stopping;
                 self.cancel_receive(socket);
             }
@@ -193,6 +201,13 @@ impl Ring {
             .buf_group(buffers::GROUP)
             .build()
             .flags(squeue::Flags::BUFFER_SELECT);
+        self.push(entry, Token::new(Operation::Receive, socket));
+    }
+
+    pub(super) fn arm_poll(&mut self, socket: SocketId) {
+        let Some(slot) = self.slots.get_mut(socket) else { return };
+        slot.receive = Receive::Awaiting;
+        let entry = opcode::PollAdd::new(Fd(slot.fd.as_raw_fd()), libc::POLLIN as u32).build();
         self.push(entry, Token::new(Operation::Receive, socket));
     }
 

@@ -131,6 +131,48 @@ fn receive_once_brings_one_buffer_each_time_it_is_asked() {
 }
 
 #[test]
+fn awaited_bytes_take_no_buffer_before_they_are_received() {
+    let (mut ring, _wake) = ring();
+    let (near, mut far) = tcp_pair();
+    let socket = ring.adopt(near.into());
+    ring.await_readable(socket);
+    far.write_all(&pattern(100)).expect("write");
+    assert!(matches!(completion(&mut ring), Completion::Readable { .. }));
+    assert_eq!(ring.pool.free(), 16);
+    ring.receive_once(socket);
+    let Completion::Received { bytes, .. } = completion(&mut ring) else { panic!("nothing received") };
+    assert_eq!(&bytes[..], &pattern(100));
+    drop(bytes);
+    // The end is readable, too.
+    ring.await_readable(socket);
+    far.shutdown(Shutdown::Write).expect("shutdown");
+    assert!(matches!(completion(&mut ring), Completion::Readable { .. }));
+    ring.receive_once(socket);
+    assert!(matches!(completion(&mut ring), Completion::Eof { .. }));
+}
+
+#[test]
+fn wait_for_bytes_is_stopped_and_becomes_a_receive_like_any_other() {
+    let (mut ring, _wake) = ring();
+    let (near, mut far) = tcp_pair();
+    let socket = ring.adopt(near.into());
+    ring.await_readable(socket);
+    ring.enter(Wait::No).expect("enter");
+    assert!(!ring.stop_receiving(socket));
+    assert!(matches!(completion(&mut ring), Completion::Stopped { .. }));
+    assert!(ring.stop_receiving(socket));
+    // With bytes there, the answer may overtake the stop.
+    far.write_all(&pattern(10)).expect("write");
+    ring.await_readable(socket);
+    assert!(!ring.stop_receiving(socket));
+    assert!(matches!(completion(&mut ring), Completion::Stopped { .. }));
+    ring.await_readable(socket);
+    ring.receive(socket);
+    assert_eq!(receive_exactly(&mut ring, 10), pattern(10));
+    ring.close(socket);
+}
+
+#[test]
 fn stopped_receive_once_goes_on_as_a_multishot() {
     let (mut ring, _wake) = ring();
     let (near, mut far) = tcp_pair();

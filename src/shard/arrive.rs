@@ -30,6 +30,7 @@ impl Shard {
             }
             Completion::Connected { socket } => self.connected(socket),
             Completion::Received { socket, bytes } => self.received(socket, bytes),
+            Completion::Readable { socket } => self.readable(socket),
             Completion::Eof { socket } => self.over(socket, End::Fin),
             Completion::Stopped { socket } => {
                 self.try_depart(socket);

@@ -5,24 +5,28 @@
 //! at a time again. So of a stranger's bytes at most a buffer waits, and of a stream's what one multishot receive had
 //! brought, once; everything else stays in the peer's window.
 //!
+//! There may be any number of strangers that have said nothing yet. So none of them is read before it has said something,
+//! and then a few in each tick, in the order in which they did.
+//!
 //! What waits of all connections together has a bound ([`BACKLOG_BYTES`](super::BACKLOG_BYTES)), and every connection is on
 //! one side of it:
 //!
-//! | bytes that wait | read one buffer at a time: new, unproven, or brings much | read as it comes |
-//! |---|---|---|
-//! | below the bound | read when its last buffer is done | read |
-//! | above it, while anybody waits for a turn | not read: what it sends stays in the peer's window; backends are | read |
-//! | above twice the bound | not read; if nobody waits for a turn, one per tick | taken in at once, whoever waits, then read one buffer at a time |
+//! | bytes that wait | strangers | streams that are new or bring much | streams that are read as they come |
+//! |---|---|---|---|
+//! | below the bound | read when they have said something, [`RELEASED`] in a tick | read when the last buffer is done | read |
+//! | above it, while anybody waits for a turn | not read: what they say stays in the peer's window | not read; backends are | read |
+//! | above twice the bound | not read; if nobody waits for a turn, one in a tick | not read; if nobody waits for a turn, one in a tick | taken in at once, whoever waits, then read one buffer at a time |
 //!
-//! The last row is for connections that were armed before the bound was reached. So what waits is at most twice the
-//! bound, the buffer that went beyond it, and what the ring had for connections that waited already.
+//! So strangers bring what waits to the bound, and to the buffers that the last tick has released beyond it. The last row
+//! is for streams that were armed before the bound was reached: with them it is at most twice the bound, the buffer that
+//! went beyond it, and what the ring had for connections that waited already. A tick in which that happens ends when they
+//! have taken as long as others get turns in it ([`SERVING`](super::share::SERVING)).
 
 use super::Shard;
-use super::socket::Phase;
 use super::waiting::Line;
 use crate::ring::{Buffer, SocketId};
 
-/// Connections that are read on per tick at most: what they bring is counted before the next ones are.
+/// Connections that waited to be read, and are in one tick: what they bring is counted before the next ones are.
 const RELEASED: usize = 32;
 
 impl Shard {
@@ -37,17 +41,25 @@ impl Shard {
     /// Receives, if anything is to be received now.
     pub(super) fn read_on(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
-        let is_up = !matches!(socket.phase, Phase::Connecting(_));
-        // After a FIN there is nothing to read, and a new receive would only say so again. After a close_notify the FIN
-        // is still to come, but the gate has been told already.
-        let reads = is_up && !socket.paused && !socket.peer_ended && socket.departing.is_none();
         match socket.backlog {
             // It is read on from when that is done.
             Some(_) => self.queue(id),
-            None if reads && socket.reads_singly => self.read_once(id),
-            None if reads => self.ring.receive(id),
-            _ => {}
+            None if !socket.is_read() => {}
+            None if !socket.reads_singly => self.ring.receive(id),
+            None if socket.is_stranger(&self.gate) => self.ring.await_readable(id),
+            None => self.read_once(id),
         }
+    }
+
+    /// A stranger has said something: it is read when its turn has come.
+    pub(super) fn readable(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if socket.is_closing() {
+            // What it says is thrown away.
+            return self.ring.receive_once(id);
+        }
+        let line = socket.line(&self.gate);
+        self.line_up(id, line);
     }
 
     /// Receives one buffer, or does so when enough of what waits has been taken in.
@@ -57,16 +69,21 @@ impl Shard {
         if has_room || socket.is_closing() {
             return self.ring.receive_once(id);
         }
-        let line = socket.line(&self.gate);
-        if line == Line::Backends {
-            return self.ring.receive_once(id);
+        match socket.line(&self.gate) {
+            Line::Backends => self.ring.receive_once(id),
+            line => self.line_up(id, line),
         }
+    }
+
+    /// Has a connection wait to be read, if it is not among those that do.
+    fn line_up(&mut self, id: SocketId, line: Line) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
         if !std::mem::replace(&mut socket.unread, true) {
             self.waiting.push_unread(id, line);
         }
     }
 
-    /// Reads those on that were not read, as many as fit.
+    /// Reads a buffer of those that wait to be read, of as many as there is room for.
     pub(super) fn read_unread(&mut self) {
         // What comes while no more is kept is taken in uncut: one at a time.
         let released = if self.waiting.is_overfull() { 1 } else { RELEASED };
@@ -75,9 +92,10 @@ impl Shard {
                 return;
             }
             let Some(id) = self.waiting.pop_unread() else { return };
-            if let Some(socket) = self.sockets.get_mut(id) {
-                socket.unread = false;
-                self.read_on(id);
+            let Some(socket) = self.sockets.get_mut(id) else { continue };
+            socket.unread = false;
+            if socket.backlog.is_none() && socket.is_read() {
+                self.ring.receive_once(id);
             }
         }
     }

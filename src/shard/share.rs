@@ -39,7 +39,7 @@ const UNCUT_BYTES: usize = 1 << 10;
 /// Longest time in which waiting connections get turns. Whatever else has come, they get one turn in every tick, and turns
 /// for as long as the tick took before, up to this time. Turns that were timed do not count for it: else who brings much at
 /// once would have as much again, while others' news wait.
-const SERVING: Duration = Duration::from_millis(1);
+pub(super) const SERVING: Duration = Duration::from_millis(1);
 /// Longest time in which stanzas that a turn brought wait for other turns before they are sent.
 const UNSENT: Duration = Duration::from_micros(100);
 

@@ -79,7 +79,7 @@ pub(super) struct Socket {
     pub(super) backlog: Option<Box<Backlog>>,
     /// Among those whose turn comes by itself.
     pub(super) queued: bool,
-    /// Among those that are read on when less waits.
+    /// Among those that wait to be read.
     pub(super) unread: bool,
     /// The peer's FIN or close_notify came.
     pub(super) peer_ended: bool,
@@ -117,6 +117,14 @@ impl Socket {
     /// Whether the gate may give bytes for it now.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
+    }
+
+    /// Whether anything that comes is to be received now.
+    pub(super) fn is_read(&self) -> bool {
+        let is_up = !matches!(self.phase, Phase::Connecting(_));
+        // After a FIN there is nothing to read, and a new receive would only say so again. After a close_notify the FIN
+        // is still to come, but the gate has been told already.
+        is_up && !self.paused && !self.peer_ended && self.departing.is_none()
     }
 
     /// Whether anybody may be at its other end: it came to a public listener, and its handshake is not over, or it has

@@ -10,7 +10,7 @@ use ringgate_proto::time::Timestamp;
 
 use super::Shard;
 use super::mailbox::{Delivered, ENVELOPE_BYTES, Mailbox, Message};
-use super::share::Brought;
+use super::share::{Brought, SERVING};
 use crate::clock;
 use crate::ring::{Completion, SocketId, Wait};
 
@@ -33,7 +33,7 @@ impl Shard {
         self.ring.enter(wait)
     }
 
-    /// One tick: takes `budget` completions, and everything else that is ready, then what waits for its turn. `true`:
+    /// One tick: takes up to `budget` completions, and everything else that is ready, then what waits for its turn. `true`:
     /// there is more to do now.
     pub fn process(&mut self, budget: usize) -> bool {
         self.now = clock::now();
@@ -59,13 +59,17 @@ impl Shard {
             || self.mailboxes.get(self.id).is_some_and(|mailbox| !mailbox.is_empty())
     }
 
-    /// Feeds the gate what the ring has: `budget` completions. `true` if there were any.
+    /// Feeds the gate what the ring has: up to `budget` completions. `true` if there were any.
     pub fn drain(&mut self, budget: usize) -> bool {
         for count in 0..budget {
             let Some(completion) = self.ring.next() else { return count > 0 };
             match socket_of(&completion) {
                 Some(id) => self.guarded(id, |shard| shard.arrive(completion)),
                 None => drop(self.survives(|shard| shard.arrive(completion))),
+            }
+            // What comes now is taken in uncut: the tick ends for everything else.
+            if self.waiting.is_overfull() && self.timed_turns >= SERVING {
+                break;
             }
         }
         true
@@ -275,6 +279,7 @@ fn socket_of(completion: &Completion) -> Option<SocketId> {
     match completion {
         Completion::Connected { socket }
         | Completion::Received { socket, .. }
+        | Completion::Readable { socket }
         | Completion::Eof { socket }
         | Completion::Stopped { socket }
         | Completion::Sent { socket, .. }

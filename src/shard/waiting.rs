@@ -55,7 +55,7 @@ impl Lines {
 pub(super) struct Waiting {
     /// Whose bytes wait.
     turns: Lines,
-    /// Who is not read.
+    /// Who waits to be read.
     unread: Lines,
     /// Memory of all backlogs.
     bytes: usize,

@@ -1,9 +1,11 @@
 //! What all connections of a shard together may have waiting.
 
+use std::io::Write;
+
 use ringgate::shard::BACKLOG_BYTES;
 
 use crate::peer::{Peer, client};
-use crate::scripts::{header, proceeding};
+use crate::scripts::{backend_to, header, message, proceeding, remote};
 use crate::share::{FLOOD, Street, flood};
 use crate::storm::{STORM, Stepped, is_answered};
 use crate::world::{INSIDE, REMOTES, Settings, World};
@@ -39,6 +41,59 @@ fn storm_of_strangers_holds_twice_the_bound_at_most_and_nobody_is_lost() {
     assert!(peak_of_a_storm(BACKLOG_BYTES) > 2 * BOUND + HELLO_BYTES, "it holds more where it may");
     let peak = peak_of_a_storm(BOUND);
     assert!(peak <= 2 * BOUND + HELLO_BYTES, "{peak} bytes");
+}
+
+/// As many bytes as a stranger says at once: a ClientHello, and what nobody can decrypt behind it.
+const SPEECH_BYTES: usize = 8 << 10;
+
+fn speech(world: &World) -> Vec<u8> {
+    let mut speech = Vec::new();
+    client(&world.tls.without_resumption(), REMOTES[1], INSIDE).start(&mut speech).expect("TLS");
+    let rest = SPEECH_BYTES - speech.len() - 5;
+    speech.extend([0x17, 0x03, 0x03, (rest >> 8) as u8, rest as u8]);
+    speech.resize(SPEECH_BYTES, 0);
+    speech
+}
+
+/// Strangers that could be read before too much waited were all taken in at once, half a millisecond each.
+#[test]
+fn neighbour_does_not_wait_for_strangers_that_say_more_than_may_wait() {
+    const STRANGERS: usize = 128;
+    const BOUND: usize = 300_000;
+    const { assert!(2 * BOUND < STRANGERS * SPEECH_BYTES) };
+    let world = World::with(Settings { backlog_bytes: BOUND, ..Settings::default() });
+    let opposite = remote(&world);
+    let mut backend = backend_to(&world, REMOTES[0]);
+    backend.say(&message(INSIDE, REMOTES[0], "the stream stands"));
+    let (mut opposite, _) = opposite.join().expect("remote");
+    opposite.expect("the stream stands</body></message>");
+    let before = world.connections();
+    let mut strangers: Vec<Peer> = (0..STRANGERS).map(|_| Peer::connect(world.public)).collect();
+    world.eventually(|world| world.connections() == before + STRANGERS);
+    let shard = Stepped::new(&world);
+    let speech = speech(&world);
+    strangers.iter_mut().for_each(|peer| peer.stream.write_all(&speech).expect("write"));
+    backend.say(&message(INSIDE, REMOTES[0], "from next door"));
+    world.post(0, 1_000);
+
+    let (mut peak, mut first) = (0, None);
+    for _ in 0..8 * STRANGERS {
+        peak = peak.max(shard.tick().waiting);
+        let answered = strangers.iter().filter(|peer| is_answered(peer)).count();
+        if first.is_none() && is_answered(&opposite) {
+            first = Some(answered);
+        }
+        if answered == STRANGERS {
+            break;
+        }
+    }
+    assert!(first.is_some_and(|strangers| strangers < STRANGERS / 4), "{first:?} of {STRANGERS} went first");
+    assert!(peak < 2 * BOUND, "{peak} bytes: others are taken in at once");
+    assert!(strangers.iter().all(is_answered));
+    drop(shard);
+    assert!(opposite.expect("</message>").contains("from next door"));
+    drop((strangers, backend, opposite));
+    world.drain();
 }
 
 #[test]

@@ -231,7 +231,7 @@ impl Core {
             Completion::Received { socket, .. } if socket == self.bell => {}
             Completion::Received { socket, bytes } => self.received(socket, bytes),
             Completion::Eof { socket } => self.ended(socket, "the peer closed the connection"),
-            Completion::Stopped { .. } | Completion::Deadline => {}
+            Completion::Stopped { .. } | Completion::Readable { .. } | Completion::Deadline => {}
             Completion::Sent { socket, buffer } => self.sent(socket, buffer),
             Completion::Broken { socket, error } => self.ended(socket, &error.to_string()),
         }
