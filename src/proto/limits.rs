@@ -51,6 +51,12 @@ pub const WAITING_STANZAS_PER_PAIR: usize = 4_096;
 pub const WAITING_BYTES_PER_PAIR: usize = 4 << 20;
 /// Bytes that wait on one shard for streams in the making.
 pub const WAITING_BYTES_PER_SHARD: usize = 256 << 20;
+/// Memory that a shard keeps of large stanzas whose end has not come, in bytes; beyond it the stream whose stanza has been
+/// large for longest gets `resource-constraint`.
+pub const UNFINISHED_BYTES_PER_SHARD: usize = 256 << 20;
+/// Memory of an unfinished stanza above which it is large. What is below is not counted: so much is left of ordinary
+/// stanzas, which the end of a read cuts.
+pub const UNFINISHED_SMALL_BYTES: usize = 16 << 10;
 /// Bytes in a connection's outbox above which the streams that feed it are not read. Each of them notices when it adds to
 /// it, and adds no second stanza: of ordinary ones, some 15,000 streams stay below [`OUTBOX_HARD_BYTES`]; of the largest
 /// ones, of which all but the last bytes came before, thirty.
@@ -110,5 +116,6 @@ pub const IN_DOUBT: Duration = Duration::from_secs(30);
 const _: () = assert!(OUTBOX_HIGH_BYTES < OUTBOX_HARD_BYTES);
 const _: () = assert!(STANZA_BYTES as usize <= WAITING_BYTES_PER_PAIR);
 const _: () = assert!(PREAUTH_BYTES < STANZA_BYTES);
+const _: () = assert!(4 * STANZA_BYTES as usize <= UNFINISHED_BYTES_PER_SHARD);
 const _: () = assert!(VERIFICATIONS_PER_STREAM <= VERIFICATIONS_PER_ADDRESS);
 const _: () = assert!(STANZA_BYTES >= 10_000); // RFC 6120 §13.12

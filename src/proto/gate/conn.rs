@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 
 use super::machine::Machine;
 use super::proven::Proven;
+use super::unfinished::Held;
 use crate::address::Domain;
 use crate::event::ConnId;
 use crate::event::{CloseCause, Face};
@@ -43,6 +44,8 @@ pub(crate) struct Conn {
     pub(crate) scanner: Scanner,
     /// Bytes of an unfinished element; no allocation while there are none.
     pub(crate) unread: Vec<u8>,
+    /// What is counted of that.
+    pub(crate) held: Held,
     pub(crate) outbox: Outbox,
     /// It is in the list of connections with something to send.
     pub(crate) is_dirty: bool,

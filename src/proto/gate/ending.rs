@@ -128,7 +128,7 @@ impl Gate {
 
     /// An attempt that is not wanted any more.
     pub(super) fn drop_silently(&mut self, id: ConnId) {
-        if self.conns.remove(id).is_some() {
+        if self.take_out(id).is_some() {
             self.outputs.push_back(Output::Close { conn: id, last: Vec::new(), abort: true });
         }
     }
@@ -144,7 +144,7 @@ impl Gate {
 
     /// Forgets a connection and settles everything that depends on it.
     fn release(&mut self, id: ConnId, ending: Ending, tell_shell: bool, now: Timestamp) {
-        let Some(mut conn) = self.conns.remove(id) else { return };
+        let Some(mut conn) = self.take_out(id) else { return };
         // What the kernel has not taken must not arrive after what the next stream carries. Order per pair, RFC 6120 §10.1.
         let says_error = matches!(conn.cause, Some(CloseCause::SentError(..)));
         let abort = matches!(ending, Ending::Broken(_)) && !says_error && conn.outbox.has_in_flight();

@@ -84,7 +84,7 @@ impl Gate {
         };
         let rest = &bytes[at..];
         let kept = self.consume(id, Run { bytes: rest, seen: 0, until: usize::MAX }, now, goes_on);
-        self.keep(id, &rest[kept.clone()]);
+        self.keep(id, &rest[kept.clone()], now);
         at + kept.end
     }
 
@@ -105,6 +105,11 @@ impl Gate {
             kept.extend_from_slice(more);
             let run = Run { bytes: &kept, seen: held, until: held };
             let still = self.consume(id, run, now, goes_on);
+            if still.start > 0
+                && let Some(conn) = self.conns.get_mut(id)
+            {
+                self.unfinished.forget(&mut conn.held);
+            }
             if still.start >= held {
                 // An idle stream owns no buffer.
                 self.recycle(kept);
@@ -118,6 +123,7 @@ impl Gate {
             if is_stopped || !self.is_to_go_on(id, goes_on) {
                 if let Some(conn) = self.conns.get_mut(id) {
                     conn.unread = kept;
+                    self.weigh(id, now);
                 }
                 return Err(taken);
             }
@@ -129,7 +135,7 @@ impl Gate {
     }
 
     /// Keeps the beginning of an element until its rest comes.
-    fn keep(&mut self, id: ConnId, bytes: &[u8]) {
+    fn keep(&mut self, id: ConnId, bytes: &[u8], now: Timestamp) {
         let Some(conn) = self.conns.get_mut(id).filter(|_| !bytes.is_empty()) else { return };
         // Who has proven nothing takes no more memory than it has sent.
         if !conn.proven.is_empty() {
@@ -138,6 +144,7 @@ impl Gate {
             conn.unread = fitting.map(|index| self.spare.swap_remove(index)).unwrap_or_default();
         }
         conn.unread.extend_from_slice(bytes);
+        self.weigh(id, now);
     }
 
     /// Deals with the elements that begin before `until`. Returns what of the input is to be kept; what is before it is

@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `intake` | bytes to scanner to elements |
 //! | `receive` | elements to machine; what a machine says |
+//! | `unfinished` | what may be kept of stanzas whose end has not come |
 //! | `stanzas` | a stanza's addresses, its pair, its way: the data path |
 //! | `routing` | pairs, waiting rooms, bounces, envelopes to other shards |
 //! | `links` | outbound streams: search, connect, negotiate, retry |
@@ -44,6 +45,7 @@ mod routing;
 mod sites;
 mod stanzas;
 mod timers;
+mod unfinished;
 mod vouching;
 
 pub use crate::event::ConnId;
@@ -79,6 +81,7 @@ use machine::Machine;
 use realm::{Realm, Seeded};
 use sites::{PerSite, Site};
 use timers::{Timers, Watch};
+use unfinished::Unfinished;
 
 /// Emptied buffers that are kept, and the largest of them.
 const SPARE_BUFFERS: usize = 32;
@@ -167,6 +170,7 @@ pub struct Gate {
     now: Timestamp,
     /// Bytes in all waiting rooms.
     waiting_bytes: usize,
+    unfinished: Unfinished,
     timers: Timers,
     drain: DrainPhase,
 
@@ -217,6 +221,7 @@ impl Gate {
             make_room_at: Timestamp::default(),
             now: Timestamp::default(),
             waiting_bytes: 0,
+            unfinished: Unfinished::default(),
             timers: Timers::default(),
             drain: DrainPhase::Running,
             outputs: VecDeque::new(),
@@ -377,6 +382,7 @@ impl Gate {
             phase: Phase::Streaming,
             scanner: conn::fresh_scanner(self.cpu),
             unread: Vec::new(),
+            held: Default::default(),
             outbox: Default::default(),
             is_dirty: false,
             link,

@@ -41,7 +41,7 @@ impl Gate {
         if !is_moving {
             return None;
         }
-        self.conns.remove(id).map(Departed)
+        self.take_out(id).map(Departed)
     }
 
     /// Takes a stream in and names its connection here; follow with [`super::Input::Adopted`]. `None` when the table is

@@ -115,6 +115,7 @@ impl Gate {
         conn.epoch += 1;
         // TCP-24, TCP-25: nothing from before TLS survives it, and nobody stays proven. RFC 6120 §5.4.3.3.
         conn.unread = Vec::new();
+        self.unfinished.forget(&mut conn.held);
         let proven = core::mem::take(&mut conn.proven);
         conn.negotiate_by.get_or_insert(now + limits::NEGOTIATION);
         self.timers.at(now + limits::NEGOTIATION, Watch::Conn(id));

@@ -10,5 +10,6 @@ mod rfc6120_s5;
 mod rfc6120_s8;
 mod rfc6120_s8_3;
 mod rfc7622;
+mod unfinished;
 mod xep0205;
 mod xep0220;
