@@ -251,7 +251,7 @@ impl Command {
     /// # Errors
     /// That is not the command line of a run.
     fn of(arguments: &[String], contender: Contender, line: &str, rate: Option<f64>) -> anyhow::Result<Self> {
-        let words = |instead: &[_]| contender.system.asked_for(&repeat::one_of(arguments, line, instead));
+        let words = |instead: &[_]| repeat::one_of(arguments, contender.system, line, instead);
         let given = words(&[]);
         let (mut scenario, place) = super::run_of(&given)?;
         let Some(rate) = rate else { return Ok(Self { words: given, scenario, place }) };

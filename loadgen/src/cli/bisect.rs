@@ -124,7 +124,7 @@ impl Search<'_> {
         };
         let mut progress = Progress::new();
         let arguments: Vec<String> = std::env::args().collect();
-        let command = self.system.asked_for(&repeat::one_of(&arguments, "", &scenario.rate_options()));
+        let command = repeat::one_of(&arguments, self.system, "", &scenario.rate_options());
         let record = self.rig.play(&plan, self.system, command, &mut progress, self.stop);
         progress.finish();
         let record = record?;

@@ -122,6 +122,10 @@ enum Usage {
     ShardsOfAttached,
     #[error("--shards is for ringgate, {0} has none: leave --shards out, or ask for --system ringgate alone")]
     ShardsOfOthers(System),
+    #[error(
+        "--ringgate is another build of ringgate, which is not run here but {0}: leave it out, or add --system ringgate"
+    )]
+    BuildOfOthers(String),
     #[error("the contenders of `{0}` say themselves how many shards they have: leave --shards out")]
     ShardsOfCase(&'static str),
     #[error("--pid says which process --attach is about")]

@@ -71,6 +71,7 @@ impl Options {
     pub(super) fn rig(&self, systems: &[System]) -> anyhow::Result<Rig> {
         let attach = self.attach(systems)?;
         self.check_shards(systems)?;
+        self.check_build(systems)?;
         for need in systems.iter().filter_map(|system| system.need()) {
             if self.install { need.install().map(drop)? } else { need.find().map(drop)? }
         }
@@ -82,6 +83,14 @@ impl Options {
     fn check_shards(&self, systems: &[System]) -> Result<(), Usage> {
         let other = systems.iter().find(|system| **system != System::Ringgate).filter(|_| self.shards.is_some());
         other.map_or(Ok(()), |other| Err(Usage::ShardsOfOthers(*other)))
+    }
+
+    fn check_build(&self, systems: &[System]) -> Result<(), Usage> {
+        if self.ringgate.is_none() || systems.contains(&System::Ringgate) {
+            return Ok(());
+        }
+        let names: Vec<&str> = systems.iter().map(|system| system.name()).collect();
+        Err(Usage::BuildOfOthers(names.join(", ")))
     }
 
     fn attach(&self, systems: &[System]) -> Result<Option<Attach>, Usage> {

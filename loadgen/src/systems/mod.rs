@@ -87,11 +87,6 @@ impl System {
             Self::Ejabberd => "ejabberd",
         }
     }
-
-    /// The command line of a run, with this system asked for.
-    pub fn asked_for(self, command: &[String]) -> Vec<String> {
-        command.iter().cloned().chain(["--system", self.name()].map(str::to_owned)).collect()
-    }
 }
 
 impl fmt::Display for System {
