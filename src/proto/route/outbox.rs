@@ -28,7 +28,8 @@ pub(crate) struct Outbox {
 impl Outbox {
     /// Marks the stanza that was appended to `bytes` from offset `start` on.
     pub(crate) fn mark(&mut self, pair: PairIndex, start: usize, received_at: Timestamp, generated: bool) {
-        // An outbox is bounded by `limits::OUTBOX_HIGH_BYTES` plus one read; it cannot come near 4 GiB.
+        // Beyond `limits::OUTBOX_HARD_BYTES` only what waited for its stream is added, which has a bound for the whole shard:
+        // it cannot come near 4 GiB.
         let (start, end) = (start as u32, self.bytes.len() as u32);
         self.marks.push(Mark { pair, start, end, received_at, generated });
     }
