@@ -83,7 +83,7 @@ fn stream_that_finishes_its_stanza_or_ends_gives_back_what_it_held() {
         begins(&mut town, conn, MOST);
         let held = town.gate.unfinished_bytes();
         assert!(held >= MOST, "{name}: {held} bytes");
-        begins(&mut town, other, 50_000);
+        town.says(other, &beginning(50_000));
         assert!(town.gate.unfinished_bytes() >= held + 50_000, "{name}");
         town.resets(other);
         assert_eq!(town.gate.unfinished_bytes(), held, "{name}");
