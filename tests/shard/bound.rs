@@ -130,3 +130,27 @@ fn stranger_is_not_read_while_too_much_waits_and_is_served_afterwards() {
     drop(stranger);
     street.end();
 }
+
+/// Who is read in a tick while nobody waits for a turn was put back unread, and the shard turned without end.
+#[test]
+fn stranger_is_read_though_a_stopped_stream_holds_twice_the_bound() {
+    const BOUND: usize = 512;
+    const STANZAS: usize = 3_000;
+    // 12 MB are more than the sockets and the outbox hold: the sender is stopped within a buffer.
+    let Street { world, mut first, second, mut backend } =
+        Street::of(World::with(Settings { backlog_bytes: BOUND, ..Settings::default() }));
+    let body = "x".repeat(4_000);
+    let writer = std::thread::spawn(move || {
+        (0..STANZAS).for_each(|number| first.say(&message(REMOTES[0], INSIDE, &format!("{body} {number}."))));
+        first
+    });
+    world.eventually(|world| world.count(|counters| counters.blocked_sends) > 0 && world.backlog_bytes() >= 2 * BOUND);
+    let mut stranger = Peer::connect(world.public);
+    stranger.say(&header(REMOTES[2], INSIDE));
+    assert!(stranger.expect("</stream:features>").contains("<starttls"));
+    for number in 0..STANZAS {
+        assert!(backend.expect("</message>").contains(&format!(" {number}.")), "{number}");
+    }
+    drop((writer.join().expect("writer"), second, backend, stranger));
+    world.drain();
+}
