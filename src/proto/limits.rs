@@ -55,14 +55,14 @@ pub const WAITING_BYTES_PER_SHARD: usize = 256 << 20;
 /// large for longest gets `resource-constraint`.
 pub const UNFINISHED_BYTES_PER_SHARD: usize = 256 << 20;
 /// Memory of an unfinished stanza above which it is large. What is below is not counted: so much is left of ordinary
-/// stanzas, which the end of a read cuts.
+/// stanzas, which the end of a read cuts. At most [`CONNECTIONS_PER_SHARD`] times this: 820 MB.
 pub const UNFINISHED_SMALL_BYTES: usize = 16 << 10;
 /// Bytes in a connection's outbox above which the streams that feed it are not read. Each of them notices when it adds to
-/// it, and adds no second stanza: of ordinary ones, some 15,000 streams stay below [`OUTBOX_HARD_BYTES`]; of the largest
-/// ones, of which all but the last bytes came before, thirty.
+/// it, and adds no second stanza unless it is taken in uncut: of ordinary ones, some 15,000 streams stay below
+/// [`OUTBOX_HARD_BYTES`]; of the largest ones, of which all but the last bytes came before, thirty.
 pub const OUTBOX_HIGH_BYTES: usize = 256 << 10;
-/// Bytes in a connection's outbox above which stanzas that have no stream to pause (errors of our own, stanzas from
-/// other shards) are bounced with `resource-constraint`.
+/// Bytes in a connection's outbox above which stanzas are bounced with `resource-constraint`: those that have no stream to
+/// pause (errors of our own, stanzas from other shards), and those of streams that were not stopped in time.
 pub const OUTBOX_HARD_BYTES: usize = 8 << 20;
 /// Domain pairs that a shard remembers. Beyond it the least recently used idle pairs make room, and dialback requests for
 /// new ones get `resource-constraint`.

@@ -4,18 +4,21 @@ use std::os::fd::OwnedFd;
 
 use super::token::{GENERATION_MASK, SocketId};
 
-/// What a receive does. Armed is a multishot, Single ends with its first bytes, and Awaiting (after `await_readable`) with
-/// word that there are any; but for that, it goes the way of Single. After `receive_once` while it stops it is
-/// RestartingOnce, and Single then; `receive` makes Restarting of either.
+/// What a receive does. Armed is a multishot, Single ends with its first bytes, and Awaiting with word that there is something.
+/// After `receive_once` while it stops it is RestartingOnce, and Single then; `receive` makes Restarting of that, of Single and
+/// of Awaiting, too.
 ///
 /// ```text
-///            receive                 stop                 last completion
-///   Idle ───────────────▶ Armed ───────────▶ Stopping ───────────────────▶ Idle (Stopped)
-///    ▲ │                    │                  ▲ │ receive
-///    └─┼── end, error ──────┘                  │ ▼         last completion
-///    ▲ │ receive_once                  stop    │ Restarting ─────────────▶ Armed
-///    │ └──────────────────▶ Single ────────────┘
-///    └──── bytes, end ────────┘
+///              receive                     stop              last completion
+///     ┌──────────────────▶ Armed ──────────────▶ Stopping ───────────────────▶ Idle (Stopped)
+///     │     receive_once              stop        ▲  │ receive
+///   Idle ────────────────▶ Single ────────────────┤  ▼         last completion
+///     │    await_readable             stop        │ Restarting ──────────────▶ Armed
+///     └──────────────────▶ Awaiting ──────────────┘
+///
+///   Armed ───── end, error ──────────▶ Idle
+///   Single ──── bytes, end, error ───▶ Idle
+///   Awaiting ── readable, error ─────▶ Idle
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Receive {

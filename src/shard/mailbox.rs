@@ -1,4 +1,5 @@
-//! What shards send each other: at most one message per shard and tick, and at most one wake with it.
+//! What shards send each other: one message per shard each time a shard settles, more if it is above [`ENVELOPE_BYTES`], and
+//! at most one wake with them.
 
 use std::collections::VecDeque;
 use std::fmt;

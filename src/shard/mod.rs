@@ -8,9 +8,9 @@
 //!
 //! ```text
 //! completions ─┐
-//! mailbox      ├─▶ gate.handle ─▶ outputs carried out ─▶ end_tick ─▶ per dirty connection: one record run, one send
-//! answers, time┘        ▲                                                             └──▶ per other shard: one message
-//!                       └── turns of connections that wait, when all else was sent
+//! mailbox      ├─▶ gate ─▶ outputs carried out ─▶ end_tick ─▶ per dirty connection: one record run, one send
+//! answers, time┘    ▲                                  └────▶ per other shard: one message
+//!                   └── turns of connections that wait, when all else was sent
 //! ```
 //!
 //! Everything that is ready, but for what waits for its turn, is read before anything is written, so that what goes to one
@@ -122,7 +122,7 @@ pub struct Shard {
     outbound: Outbound,
     control: Rc<Control>,
     observations: Observations,
-    /// Connections with bytes to send at the end of the tick.
+    /// Connections with bytes to send when the shard settles.
     touched: Vec<SocketId>,
     /// Closing connections, by the time at which the peer's end is no longer awaited.
     closing: VecDeque<(Timestamp, SocketId)>,

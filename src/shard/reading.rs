@@ -8,14 +8,16 @@
 //! There may be any number of strangers that have said nothing yet. So none of them is read before it has said something,
 //! and then a few in each tick, in the order in which they did.
 //!
-//! What waits of all connections together has a bound ([`BACKLOG_BYTES`](super::BACKLOG_BYTES)), and every connection is on
-//! one side of it:
+//! What waits of all connections together has a bound ([`BACKLOG_BYTES`](super::BACKLOG_BYTES)), and who is read depends on
+//! it:
 //!
 //! | bytes that wait | strangers | streams that are new or bring much | streams that are read as they come |
 //! |---|---|---|---|
 //! | below the bound | read when they have said something, [`RELEASED`] in a tick | read when the last buffer is done | read |
 //! | above it, while anybody waits for a turn | not read: what they say stays in the peer's window | not read; backends are | read |
-//! | above twice the bound | not read; if nobody waits for a turn, one in a tick | not read; if nobody waits for a turn, one in a tick | taken in at once, whoever waits, then read one buffer at a time |
+//! | above twice the bound | not read; if nobody waits for a turn, one of all in a tick | as strangers; backends are read | taken in at once, whoever waits, then read one buffer at a time |
+//!
+//! Of those that wait to be read, nobody is while other shards are too far behind to be given more.
 //!
 //! So strangers bring what waits to the bound, and to the buffers that the last tick has released beyond it. The last row
 //! is for streams that were armed before the bound was reached: with them it is at most twice the bound, the buffer that
@@ -26,7 +28,7 @@ use super::Shard;
 use super::waiting::Line;
 use crate::ring::{Buffer, SocketId};
 
-/// Connections that waited to be read, and are in one tick: what they bring is counted before the next ones are.
+/// Connections of the line that are read in one tick: what they bring is counted before the next ones are.
 const RELEASED: usize = 32;
 
 impl Shard {

@@ -31,8 +31,8 @@ use crate::ring::{Buffer, Ring, SocketId};
 
 /// Work for one connection after which others go first, if there are any. Half a buffer of stanzas takes about as long.
 const SHARE: Duration = Duration::from_micros(20);
-/// Bytes taken in between two looks at the clock, as the gate's between two stanzas: 2 µs of stanzas, 20 µs of the dearest
-/// input (attributes that all have prefixes of their own).
+/// Bytes taken in between two looks at the clock, as much as the gate looks at between two questions: 2 µs of stanzas, 20 µs
+/// of the dearest input (attributes that all have prefixes of their own).
 const PIECE_BYTES: usize = LOOK_BYTES;
 /// So many bytes are one piece, whatever they are: 44 records of TLS at most.
 const UNCUT_BYTES: usize = 1 << 10;

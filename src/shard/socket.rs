@@ -69,7 +69,7 @@ pub(super) struct Socket {
     pub(super) flushing: bool,
     /// The gate has bytes that could not be taken yet.
     pub(super) dirty: bool,
-    /// Among those to be sent at the end of the tick.
+    /// Among those with bytes to send when the shard settles.
     pub(super) touched: bool,
     /// The gate wants nothing to be read.
     pub(super) paused: bool,
@@ -143,8 +143,8 @@ impl Socket {
         }
     }
 
-    /// Whether it has broken, which the gate hears behind what came before. Until then it takes no bytes: those taken
-    /// from the outbox before are in doubt, unless the kernel had them, and all others go back when the gate hears of it.
+    /// Whether it has broken, which the gate hears behind what came before. Until then nothing is taken from its outbox, so
+    /// that all of that goes back; what was taken before and is not with the kernel is in doubt.
     pub(super) fn is_broken(&self) -> bool {
         self.backlog.as_ref().is_some_and(|backlog| backlog.is_broken())
     }

@@ -18,7 +18,7 @@ use crate::ring::{Completion, SocketId, Wait};
 const ROUNDS: usize = 8;
 /// Messages taken from the mailbox in one tick.
 const MESSAGES: usize = 64;
-/// Bytes that wait for other shards' mailboxes above which nothing more is taken in: what comes waits.
+/// Bytes that wait for other shards' mailboxes above which nothing but uncut turns is taken in: what comes waits.
 const OUTBOUND_HIGH_BYTES: usize = 8 << 20;
 /// Pause before a full mailbox is tried again.
 const MAILBOX_RETRY: Duration = Duration::from_millis(1);
@@ -67,7 +67,7 @@ impl Shard {
                 Some(id) => self.guarded(id, |shard| shard.arrive(completion)),
                 None => drop(self.survives(|shard| shard.arrive(completion))),
             }
-            // What comes now is taken in uncut: the tick ends for everything else.
+            // What comes now is taken in uncut: the rest waits in the ring, so that the tick gets to everything else.
             if self.waiting.is_overfull() && self.timed_turns >= SERVING {
                 break;
             }
@@ -264,7 +264,7 @@ impl Shard {
         self.mailboxes.are_all_drained() && self.mailboxes.get(self.id).is_none_or(Mailbox::is_empty)
     }
 
-    /// Puts something into the way of another shard, at the end of this tick.
+    /// Puts something into the way of another shard, which gets it when this one settles.
     pub(super) fn post(&mut self, to: ShardId, message: Message) {
         self.outbound.push(to, message);
     }

@@ -37,7 +37,7 @@ impl Shard {
         any
     }
 
-    /// Notes that a connection has bytes to send at the end of the tick.
+    /// Notes that a connection has bytes to send when the shard settles.
     pub(super) fn touch(&mut self, id: SocketId) {
         if let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.touched) {
             socket.touched = true;

@@ -20,7 +20,7 @@ struct Border {
     backend: Peer,
     opposite: Peer,
     name: &'static str,
-    /// Whose streams decide where others belong.
+    /// Streams of the domains that were tried; they stay open.
     neighbours: Vec<Peer>,
 }
 

@@ -123,7 +123,7 @@ enum Usage {
     #[error("--shards is for ringgate, {0} has none: leave --shards out, or ask for --system ringgate alone")]
     ShardsOfOthers(System),
     #[error(
-        "--ringgate is another build of ringgate, which is not run here but {0}: leave it out, or add --system ringgate"
+        "--ringgate says which build of ringgate runs, but only {0} runs here: leave it out, or ask for ringgate with --system"
     )]
     BuildOfOthers(String),
     #[error("the contenders of `{0}` say themselves how many shards they have: leave --shards out")]

@@ -33,9 +33,9 @@ fn wrong_usage_is_one_line_and_exit_code_2() {
             "bisect fanout --least 1000 --slo-p99 5ms --shards 2 --system direct",
             "--shards is for ringgate, direct has none",
         ),
-        ("fanout --ringgate FILE --system haproxy", "ringgate, which is not run here but haproxy: leave it out"),
-        ("bench fanout --ringgate FILE --system direct,haproxy", "which is not run here but direct, haproxy:"),
-        ("bench --only one-tls-tls --ringgate FILE --system haproxy", "which is not run here but haproxy:"),
+        ("fanout --ringgate FILE --system haproxy", "but only haproxy runs here: leave it out, or ask for"),
+        ("bench fanout --ringgate FILE --system direct,haproxy", "but only direct, haproxy runs here:"),
+        ("bench --only one-tls-tls --ringgate FILE --system haproxy", "but only haproxy runs here:"),
         ("", "requires a subcommand"),
     ] {
         let ended = run(line, &scratch);

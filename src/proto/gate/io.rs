@@ -165,7 +165,8 @@ pub struct TlsClient {
     pub alpn: bool,
 }
 
-/// Stanzas for pairs that another shard owns: one envelope per shard and tick.
+/// Stanzas for pairs that another shard owns: one envelope per shard at each
+/// [`Gate::end_tick`](super::Gate::end_tick).
 #[derive(Debug, Default)]
 pub struct Envelope {
     /// The stanzas, back to back, ready to be appended to a stream whose header binds only `jabber:server`, `stream`

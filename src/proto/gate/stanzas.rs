@@ -82,7 +82,7 @@ impl Gate {
             to.outbox.bytes = self.spare.pop().unwrap_or_default();
         }
         let start = to.outbox.bytes.len();
-        // Every stream that feeds it may add what it has read before it is paused; there may be thousands.
+        // Every stream that feeds it may add one stanza before it is stopped; there may be thousands.
         if start > limits::OUTBOX_HARD_BYTES {
             self.block(source, target);
             return self.refuse(index, element, StanzaError::ResourceConstraint, "outbox-full", now);
