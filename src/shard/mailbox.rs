@@ -51,11 +51,11 @@ pub(super) enum Message {
 }
 
 impl Message {
-    /// Bytes of its stanzas.
-    pub(super) fn bytes(&self) -> usize {
+    /// Bytes of its stanzas, and how many there are.
+    pub(super) fn load(&self) -> (usize, usize) {
         match self {
-            Self::Envelope(envelope) => envelope.bytes.len(),
-            Self::Adopt(_) | Self::Drain | Self::Call(_) => 0,
+            Self::Envelope(envelope) => (envelope.bytes.len(), envelope.stanzas.len()),
+            Self::Adopt(_) | Self::Drain | Self::Call(_) => (0, 0),
         }
     }
 }
@@ -199,8 +199,7 @@ impl Outbound {
         let mut delivered = Delivered::default();
         for (shard, queue) in self.queues.iter_mut().enumerate() {
             while let Some(message) = queue.pop_front() {
-                let bytes = message.bytes();
-                let stanzas = if let Message::Envelope(envelope) = &message { envelope.stanzas.len() } else { 0 };
+                let (bytes, stanzas) = message.load();
                 if let Err(message) = mailboxes.post(ShardId(shard as u16), message) {
                     queue.push_front(message);
                     delivered.full += 1;

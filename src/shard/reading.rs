@@ -46,7 +46,7 @@ impl Shard {
         match socket.backlog {
             // It is read on from when that is done.
             Some(_) => self.queue(id),
-            None if !socket.is_read() => {}
+            None if !socket.takes_bytes() => {}
             None if !socket.reads_singly => self.ring.receive(id),
             None if socket.is_stranger(&self.gate) => self.ring.await_readable(id),
             None => self.read_once(id),
@@ -60,29 +60,17 @@ impl Shard {
             // What it says is thrown away.
             return self.ring.receive_once(id);
         }
-        let line = socket.line(&self.gate);
-        self.line_up(id, line);
+        self.line_up(id);
     }
 
     /// Receives one buffer, or does so when enough of what waits has been taken in.
     fn read_once(&mut self, id: SocketId) {
         let has_room = !self.waiting.is_full() && !self.waiting.is_overfull();
         let Some(socket) = self.sockets.get_mut(id) else { return };
-        if has_room || socket.is_closing() {
+        if has_room || socket.is_closing() || socket.line(&self.gate) == Line::Backends {
             return self.ring.receive_once(id);
         }
-        match socket.line(&self.gate) {
-            Line::Backends => self.ring.receive_once(id),
-            line => self.line_up(id, line),
-        }
-    }
-
-    /// Has a connection wait to be read, if it is not among those that do.
-    fn line_up(&mut self, id: SocketId, line: Line) {
-        let Some(socket) = self.sockets.get_mut(id) else { return };
-        if !std::mem::replace(&mut socket.unread, true) {
-            self.waiting.push_unread(id, line);
-        }
+        self.line_up(id);
     }
 
     /// Reads a buffer of those that wait to be read, of as many as there is room for.
@@ -95,8 +83,8 @@ impl Shard {
             }
             let Some(id) = self.waiting.pop_unread() else { return };
             let Some(socket) = self.sockets.get_mut(id) else { continue };
-            socket.unread = false;
-            if socket.backlog.is_none() && socket.is_read() {
+            socket.is_lined_up = false;
+            if socket.backlog.is_none() && socket.takes_bytes() {
                 self.ring.receive_once(id);
             }
         }

@@ -310,10 +310,12 @@ impl Shard {
         let conn = socket.conn;
         let Some(mut backlog) = self.take_backlog(id) else { return false };
         let mut turn = Turn { id, others: somebody_waits, is_further: true, is_uncut: false, end: None, began: None };
-        let Rest { bytes, used } = &backlog.plain;
-        let others = (&mut self.ring, self.mailboxes.get(self.id));
-        let given = turn.give((conn, &bytes[*used..]), &mut self.gate, self.now, others);
-        backlog.plain.advance(given);
+        if !backlog.plain.is_empty() {
+            let Rest { bytes, used } = &backlog.plain;
+            let others = (&mut self.ring, self.mailboxes.get(self.id));
+            let given = turn.give((conn, &bytes[*used..]), &mut self.gate, self.now, others);
+            backlog.plain.advance(given);
+        }
         if backlog.plain.is_empty() {
             let Rest { bytes, used } = &mut backlog.raw;
             let taken = self.take_in(&mut turn, &mut bytes[*used..], &mut backlog.plain.bytes);

@@ -80,7 +80,7 @@ pub(super) struct Socket {
     /// Among those whose turn comes by itself.
     pub(super) queued: bool,
     /// Among those that wait to be read.
-    pub(super) unread: bool,
+    pub(super) is_lined_up: bool,
     /// The peer's FIN or close_notify came.
     pub(super) peer_ended: bool,
     /// Our FIN is out.
@@ -107,7 +107,7 @@ impl Socket {
             reads_singly: true,
             backlog: None,
             queued: false,
-            unread: false,
+            is_lined_up: false,
             peer_ended: false,
             shut_down: false,
             departing: None,
@@ -120,7 +120,7 @@ impl Socket {
     }
 
     /// Whether anything that comes is to be received now.
-    pub(super) fn is_read(&self) -> bool {
+    pub(super) fn takes_bytes(&self) -> bool {
         let is_up = !matches!(self.phase, Phase::Connecting(_));
         // After a FIN there is nothing to read, and a new receive would only say so again. After a close_notify the FIN
         // is still to come, but the gate has been told already.

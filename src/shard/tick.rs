@@ -116,7 +116,7 @@ impl Shard {
         while count < MESSAGES && bytes < ENVELOPE_BYTES {
             let Some(message) = self.mailboxes.get(self.id).and_then(Mailbox::pop) else { break };
             count += 1;
-            bytes += message.bytes();
+            bytes += message.load().0;
             self.survives(|shard| match message {
                 Message::Envelope(envelope) => shard.gate.handle(Input::Post(envelope), shard.now),
                 Message::Adopt(moving) => shard.adopt(*moving),

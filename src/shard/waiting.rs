@@ -96,11 +96,6 @@ impl Waiting {
         self.turns.pop()
     }
 
-    /// Has a connection wait to be read on.
-    pub(super) fn push_unread(&mut self, id: SocketId, line: Line) {
-        self.unread.push(id, line);
-    }
-
     /// Who is read on next.
     pub(super) fn pop_unread(&mut self) -> Option<SocketId> {
         self.unread.pop()
@@ -113,6 +108,14 @@ impl Shard {
         let Some(socket) = self.sockets.get_mut(id).filter(|socket| !socket.paused) else { return };
         if !std::mem::replace(&mut socket.queued, true) {
             self.waiting.turns.push(id, socket.line(&self.gate));
+        }
+    }
+
+    /// It will be read, if it is not among those that wait for that already.
+    pub(super) fn line_up(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if !std::mem::replace(&mut socket.is_lined_up, true) {
+            self.waiting.unread.push(id, socket.line(&self.gate));
         }
     }
 

@@ -8,7 +8,7 @@ const OF_SEVERAL: [&str; 7] = ["--system", "--out", "--rounds", "--only", "--lea
 const OF_RINGGATE: &str = "--ringgate";
 /// Other options with a value that may stand in front of `bench` or `bisect`.
 const IN_FRONT: [&str; 7] =
-    ["--system-cores", "--engine-cores", "--shards", "--ringgate", "--attach", "--attach-wait", "--pid"];
+    ["--system-cores", "--engine-cores", "--shards", OF_RINGGATE, "--attach", "--attach-wait", "--pid"];
 
 /// The arguments of one run of `system`: those of the bench or search without what is about several runs or another system,
 /// after the scenario and options in `line` (none: the arguments name the scenario), with these options instead of the ones

@@ -1,5 +1,6 @@
 //! How streams end: errors, the closing handshake, broken connections, deadlines, and the drain.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -140,6 +141,13 @@ impl Gate {
             self.pairs[pair.0 as usize].hand_over(u64::from(count), now);
         }
         self.mark_dirty(id);
+    }
+
+    /// Takes a connection out of the table; what it held is no longer counted. The only way out.
+    pub(super) fn take_out(&mut self, id: ConnId) -> Option<Box<Conn>> {
+        let mut conn = self.conns.remove(id)?;
+        self.unfinished.forget(&mut conn.held);
+        Some(conn)
     }
 
     /// Forgets a connection and settles everything that depends on it.

@@ -5,11 +5,10 @@
 //! stanza has been large for longest ends. Who holds stanzas back is the oldest before long, and a neighbour's avatar on
 //! its way is young; further bytes of the same stanza make it no younger.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use super::Gate;
-use super::conn::Conn;
+use super::conn::Conns;
 use crate::event::ConnId;
 use crate::limits;
 use crate::stream::{Condition, StreamError};
@@ -99,23 +98,18 @@ impl Gate {
             return;
         }
         self.unfinished.count(id, &mut conn.held, bytes);
-        let conns = &self.conns;
-        let is_held = |number, id| conns.get(id).is_some_and(|conn| conn.held.number == number);
-        self.unfinished.sweep(is_held);
+        self.unfinished.sweep(|number, id| is_held(&self.conns, number, id));
         while self.unfinished.bytes > limits::UNFINISHED_BYTES_PER_SHARD {
-            let conns = &self.conns;
-            let is_held = |number, id| conns.get(id).is_some_and(|conn| conn.held.number == number);
-            let Some(oldest) = self.unfinished.pop_oldest(is_held) else { return };
+            let oldest = self.unfinished.pop_oldest(|number, id| is_held(&self.conns, number, id));
+            let Some(oldest) = oldest else { return };
             self.fail(oldest, TOO_MUCH, now);
         }
     }
+}
 
-    /// Takes a connection out of the table.
-    pub(super) fn take_out(&mut self, id: ConnId) -> Option<Box<Conn>> {
-        let mut conn = self.conns.remove(id)?;
-        self.unfinished.forget(&mut conn.held);
-        Some(conn)
-    }
+/// Whether a stream is still in the middle of the stanza of this number.
+fn is_held(conns: &Conns, number: u64, id: ConnId) -> bool {
+    conns.get(id).is_some_and(|conn| conn.held.number == number)
 }
 
 #[cfg(test)]
