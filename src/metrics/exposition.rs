@@ -17,7 +17,7 @@ use ringgate_proto::route::Account;
 use super::board::{Board, Snapshot};
 use super::tally::{Tally, add};
 use crate::log::lines_dropped;
-use crate::shard::observe::{Counters, FACES, Traffic};
+use crate::shard::observe::{Counters, FACES, Gauges, Traffic};
 
 /// Upper bounds of the buckets of the transit histogram, in nanoseconds.
 const BUCKETS_NANOS: [u64; 16] = [
@@ -236,12 +236,10 @@ fn encode_shards(out: &mut Families<'_, '_>, shards: &[(u16, Arc<Snapshot>)]) ->
     let labelled = || names.iter().map(|name| Labels::one("shard", name)).zip(shards.iter().map(|(_, one)| one));
     let connections = labelled().map(|(labels, one)| (labels, one.gauges.connections as u64));
     out.gauges(("connections", "Connections that exist, attempts included"), connections)?;
-    let backlog = labelled().map(|(labels, one)| (labels, one.gauges.backlog_bytes as u64));
-    out.gauges_in(
-        ("backlog", "Memory of what was received and waits for its connection's turn"),
-        Some(&Unit::Bytes),
-        backlog,
-    )?;
+    for (name, help, value) in SHARD_BYTES {
+        let held = labelled().map(|(labels, one)| (labels, value(&one.gauges) as u64));
+        out.gauges_in((name, help), Some(&Unit::Bytes), held)?;
+    }
     for (name, help, value) in SHARD_COUNTERS {
         out.counters((name, help), labelled().map(|(labels, one)| (labels, value(&one.counters))))?;
     }
@@ -254,6 +252,13 @@ fn encode_log(out: &mut Families<'_, '_>) -> Result<(), Error> {
         encoder.encode_counter::<NoLabelSet, _, f64>(&lines_dropped(), None)
     })
 }
+
+type ShardBytes = (&'static str, &'static str, fn(&Gauges) -> usize);
+
+const SHARD_BYTES: [ShardBytes; 2] = [
+    ("backlog", "Memory of what was received and waits for its connection's turn", |g| g.backlog_bytes),
+    ("unfinished", "Memory of large stanzas whose end has not come", |g| g.unfinished_bytes),
+];
 
 type ShardCounter = (&'static str, &'static str, fn(&Counters) -> u64);
 
@@ -312,7 +317,7 @@ mod tests {
     use ringgate_proto::event::Event;
 
     use super::*;
-    use crate::shard::observe::{Gauges, Observations};
+    use crate::shard::observe::Observations;
 
     fn board() -> Board {
         let board = Board::new(3);
@@ -326,7 +331,7 @@ mod tests {
         observations.counters.stanzas_posted = 9;
         let live = Account { accepted: 3, handed_over: 2, queued: 1, ..Account::default() };
         for shard in 0..2 {
-            let gauges = Gauges { connections: 5, backlog_bytes: 6 };
+            let gauges = Gauges { connections: 5, backlog_bytes: 6, unfinished_bytes: 8 };
             board.publish(shard, Snapshot::take(&tally, &observations, [live].into_iter(), gauges));
         }
         board
@@ -345,6 +350,7 @@ mod tests {
             "ringgate_log_lines_dropped_total 0",
             "ringgate_connections{shard=\"0\"} 5",
             "ringgate_backlog_bytes{shard=\"1\"} 6",
+            "ringgate_unfinished_bytes{shard=\"1\"} 8",
             "ringgate_transit_seconds_count{face=\"outbound\"} 4",
             "ringgate_transit_seconds_bucket{le=\"0.00005\",face=\"outbound\"} 2",
             "ringgate_transit_seconds_bucket{le=\"+Inf\",face=\"outbound\"} 4",

@@ -224,7 +224,11 @@ impl Shard {
 
     /// What rises and falls.
     pub fn gauges(&self) -> Gauges {
-        Gauges { connections: self.connections(), backlog_bytes: self.waiting.bytes() }
+        Gauges {
+            connections: self.connections(),
+            backlog_bytes: self.waiting.bytes(),
+            unfinished_bytes: self.gate.unfinished_bytes(),
+        }
     }
 
     /// Takes new certificates for handshakes that begin from now on.

@@ -87,6 +87,9 @@ pub struct Gauges {
     pub connections: usize,
     /// Memory of the bytes that were received and wait for their connection's turn.
     pub backlog_bytes: usize,
+    /// Memory of large stanzas whose end has not come, at most
+    /// [`UNFINISHED_BYTES_PER_SHARD`](ringgate_proto::limits::UNFINISHED_BYTES_PER_SHARD).
+    pub unfinished_bytes: usize,
 }
 
 /// Everything a shard tells about itself.
