@@ -264,6 +264,15 @@ mod tests {
     }
 
     #[test]
+    fn envelope_that_is_large_is_not_added_to() {
+        let (mailboxes, to) = (Mailboxes::new(2).expect("mailboxes"), ShardId(1));
+        let mut outbound = Outbound::new(2);
+        outbound.push(to, envelope(&[b' '; ENVELOPE_BYTES]));
+        outbound.push(to, envelope(b"<b/>"));
+        assert_eq!(outbound.deliver(&mailboxes), Delivered { messages: 2, stanzas: 2, full: 0 });
+    }
+
+    #[test]
     fn sleeping_shard_is_signalled_once() {
         let mailboxes = Mailboxes::new(1).expect("mailboxes");
         let mailbox = mailboxes.get(ShardId(0)).expect("shard 0");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ringgate::shard::{MAILBOX_MESSAGES, Shard};
 
 use crate::peer::Peer;
-use crate::scripts::{backend_to, message, remote};
+use crate::scripts::{message, standing};
 use crate::storm::Stepped;
 use crate::world::{INSIDE, REMOTES, World};
 
@@ -60,16 +60,6 @@ impl Border {
 
 fn stanza(name: &str, number: usize) -> String {
     message(INSIDE, name, &format!("number {number}.{}", "x".repeat(BODY_BYTES)))
-}
-
-/// A stream of the backend, and the remote server that its first stanza has reached.
-fn standing(world: &World, name: &str) -> (Peer, Peer) {
-    let opposite = remote(world);
-    let mut backend = backend_to(world, name);
-    backend.say(&message(INSIDE, name, "the stream stands"));
-    let (mut opposite, _) = opposite.join().expect("remote");
-    opposite.expect("the stream stands</body></message>");
-    (backend, opposite)
 }
 
 /// Which of two shards writes to a remote domain.

@@ -8,7 +8,7 @@ use ringgate::shard::Shard;
 use ringgate_proto::gate::ShardId;
 
 use crate::peer::Peer;
-use crate::scripts::{accept_dialback, authenticated, backend_to, message, remote};
+use crate::scripts::{accept_dialback, authenticated, message, standing};
 use crate::world::{INSIDE, REMOTES, World};
 
 const BURSTS: usize = 120;
@@ -71,11 +71,7 @@ fn counted(world: &World, from: &mut Peer, to: &mut Peer, stanza: &str, before: 
 #[test]
 fn stanzas_of_a_backend_cost_at_most_one_allocation_per_record_written() {
     let world = World::start(1);
-    let remote = remote(&world);
-    let mut backend = backend_to(&world, REMOTES[0]);
-    backend.say(&message(INSIDE, REMOTES[0], "the stream stands"));
-    let (mut remote, _) = remote.join().expect("remote");
-    remote.expect("stands</body></message>");
+    let (mut backend, mut remote) = standing(&world, REMOTES[0]);
     let counted = counted(&world, &mut backend, &mut remote, &message(INSIDE, REMOTES[0], "hello"), 1);
     // rustls makes each record in a buffer of its own.
     assert!(counted.allocations <= counted.records, "{} for {} records", counted.allocations, counted.records);

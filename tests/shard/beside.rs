@@ -10,7 +10,7 @@ use ringgate_proto::gate::ShardId;
 
 use crate::peer::Peer;
 use crate::probes::{self, Probe};
-use crate::scripts::{backend_to, message, remote};
+use crate::scripts::{message, standing};
 use crate::world::{INSIDE, REMOTES, Settings, World};
 
 /// A world whose first shard has probes beside it, and the threads that ask them.
@@ -44,11 +44,7 @@ struct Load {
 
 impl Load {
     fn start(world: &World) -> Self {
-        let remote = remote(world);
-        let mut backend = backend_to(world, REMOTES[0]);
-        backend.say(&message(INSIDE, REMOTES[0], "the stream stands"));
-        let (mut remote, _) = remote.join().expect("remote");
-        remote.expect("</message>");
+        let (mut backend, mut remote) = standing(world, REMOTES[0]);
         let (stop, arrived) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (until, count) = (Arc::clone(&stop), Arc::clone(&arrived));
         let writer = thread::spawn(move || {

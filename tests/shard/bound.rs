@@ -5,8 +5,8 @@ use std::io::Write;
 use ringgate::shard::BACKLOG_BYTES;
 
 use crate::peer::{Peer, client};
-use crate::scripts::{backend_to, header, message, proceeding, remote};
-use crate::share::{FLOOD, Street, flood};
+use crate::scripts::{authenticated, header, message, proceeding, standing};
+use crate::share::{FLOOD, Street, dear, flood};
 use crate::storm::{STORM, Stepped, is_answered};
 use crate::world::{INSIDE, REMOTES, Settings, World};
 
@@ -62,11 +62,7 @@ fn neighbour_does_not_wait_for_strangers_that_say_more_than_may_wait() {
     const BOUND: usize = 300_000;
     const { assert!(2 * BOUND < STRANGERS * SPEECH_BYTES) };
     let world = World::with(Settings { backlog_bytes: BOUND, ..Settings::default() });
-    let opposite = remote(&world);
-    let mut backend = backend_to(&world, REMOTES[0]);
-    backend.say(&message(INSIDE, REMOTES[0], "the stream stands"));
-    let (mut opposite, _) = opposite.join().expect("remote");
-    opposite.expect("the stream stands</body></message>");
+    let (mut backend, mut opposite) = standing(&world, REMOTES[0]);
     let before = world.connections();
     let mut strangers: Vec<Peer> = (0..STRANGERS).map(|_| Peer::connect(world.public)).collect();
     world.eventually(|world| world.connections() == before + STRANGERS);
@@ -129,6 +125,52 @@ fn stranger_is_not_read_while_too_much_waits_and_is_served_afterwards() {
     street.world.eventually(|world| world.backlog_bytes() == 0);
     drop(stranger);
     street.end();
+}
+
+/// A tick that took in all of it would have kept everything else waiting.
+#[test]
+fn tick_ends_though_streams_bring_more_that_has_no_place_to_wait() {
+    const BOUND: usize = 512;
+    // Each brings a buffer, and there are buffers for all of them.
+    const STREAMS: usize = 48;
+    let mut street = Street::of(World::with(Settings { backlog_bytes: BOUND, ..Settings::default() }));
+    let mut streams: Vec<Peer> = (0..STREAMS).map(|_| authenticated(&street.world, REMOTES[0])).collect();
+    for stream in &mut streams {
+        // From here on it is read as it comes.
+        stream.say(&message(REMOTES[0], INSIDE, "the stream stands"));
+        street.backend.expect("the stream stands</body></message>");
+    }
+    let shard = Stepped::new(&street.world);
+    let before = shard.tick().accepted;
+    for (number, stream) in streams.iter_mut().enumerate() {
+        stream.say(&dear(REMOTES[0], number));
+    }
+    // The first one's waits, the others' are taken in at once: some milliseconds in all.
+    let taken = shard.tick().accepted - before;
+    assert!(taken < STREAMS as u64 / 2, "{taken} of {STREAMS} in one tick");
+    drop(shard);
+    let stanzas: Vec<String> = (0..STREAMS).map(|_| street.backend.expect("</message>")).collect();
+    for number in 0..STREAMS {
+        let beginning = format!("dear {number}.<a a0=''");
+        assert!(stanzas.iter().any(|stanza| stanza.contains(&beginning)), "{number}");
+    }
+    drop(streams);
+    street.end();
+}
+
+#[test]
+fn beginning_of_a_large_stanza_is_shown_until_its_end_comes() {
+    let Street { world, mut first, second, mut backend } = Street::of(World::start(1));
+    let stanza = message(REMOTES[0], INSIDE, &"x".repeat(50_000));
+    let (most, tail) = stanza.split_at(stanza.len() - 1);
+    assert_eq!(world.unfinished_bytes(), 0);
+    first.say(most);
+    world.eventually(|world| world.unfinished_bytes() >= most.len());
+    first.say(tail);
+    assert!(backend.expect("</message>").ends_with("x</body></message>"));
+    assert_eq!(world.unfinished_bytes(), 0);
+    drop((first, second, backend));
+    world.drain();
 }
 
 /// Who is read in a tick while nobody waits for a turn was put back unread, and the shard turned without end.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ringgate::ring::RingConfig;
 
-use crate::scripts::{backend_to, message, remote};
+use crate::scripts::{message, remote, standing};
 use crate::share::{Street, dear};
 use crate::storm::Stepped;
 use crate::world::{INSIDE, REMOTES, Settings, World};
@@ -52,11 +52,7 @@ fn stanzas_that_wait_are_delivered_though_the_answer_between_them_cannot_be_sent
 #[test]
 fn stanza_for_a_stream_on_which_tls_has_broken_goes_by_the_next_one() {
     let world = World::start(1);
-    let opposite = remote(&world);
-    let mut backend = backend_to(&world, REMOTES[0]);
-    backend.say(&message(INSIDE, REMOTES[0], "the stream stands"));
-    let (mut opposite, _) = opposite.join().expect("remote");
-    opposite.expect("the stream stands</body></message>");
+    let (mut backend, mut opposite) = standing(&world, REMOTES[0]);
 
     let record = opposite.sealed(&unasked());
     let (most, tail) = record.split_at(record.len() - 500);

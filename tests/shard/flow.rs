@@ -1,7 +1,7 @@
 //! Stanzas through whole shards.
 
 use crate::peer::Peer;
-use crate::scripts::{accept_stream, backend_to, encrypted, header, message, remote, verify};
+use crate::scripts::{accept_stream, backend_to, encrypted, header, message, remote, standing, verify};
 use crate::share::elements;
 use crate::world::{INSIDE, REMOTES, Settings, World};
 
@@ -155,12 +155,8 @@ fn stream_does_not_move_before_what_waits_is_taken_in() {
 fn slow_remote_server_stops_the_backend_and_loses_nothing() {
     const STANZAS: usize = 3_000;
     let world = World::start(1);
-    let remote = remote(&world);
-    let mut backend = backend_to(&world, REMOTES[0]);
+    let (mut backend, mut remote) = standing(&world, REMOTES[0]);
     let body = "x".repeat(4_000);
-    backend.say(&message(INSIDE, REMOTES[0], "the stream stands"));
-    let (mut remote, _) = remote.join().expect("remote");
-    remote.expect("</message>");
     let writer = std::thread::spawn(move || {
         for number in 0..STANZAS {
             backend.say(&message(INSIDE, REMOTES[0], &format!("{body} number {number}.")));

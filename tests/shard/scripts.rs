@@ -83,6 +83,16 @@ pub(crate) fn backend_to(world: &World, remote: &str) -> Peer {
     peer
 }
 
+/// A stream of the backend, and the remote server that its first stanza has reached.
+pub(crate) fn standing(world: &World, name: &str) -> (Peer, Peer) {
+    let opposite = remote(world);
+    let mut backend = backend_to(world, name);
+    backend.say(&message(INSIDE, name, "the stream stands"));
+    let (mut opposite, _) = opposite.join().expect("remote");
+    opposite.expect("the stream stands</body></message>");
+    (backend, opposite)
+}
+
 /// As the authoritative server: says that the key of the next `<db:verify/>` is ours.
 fn answer_verification(peer: &mut Peer) {
     accept_stream(peer);

@@ -8,7 +8,7 @@ use ringgate::shard::Shard;
 use ringgate_proto::gate::ShardId;
 
 use crate::peer::{Peer, client};
-use crate::scripts::{authenticated, backend_to, message, proceeding, remote};
+use crate::scripts::{authenticated, message, proceeding, standing};
 use crate::world::{INSIDE, REMOTES, World};
 
 /// Handshakes that come before the stanza.
@@ -88,11 +88,7 @@ pub(crate) fn is_answered(peer: &Peer) -> bool {
 #[test]
 fn stanza_of_an_established_stream_leaves_before_the_handshakes_that_came_first() {
     let world = World::start(1);
-    let opposite = remote(&world);
-    let mut backend = backend_to(&world, REMOTES[0]);
-    backend.say(&message(INSIDE, REMOTES[0], "the stream stands"));
-    let (mut opposite, _) = opposite.join().expect("remote");
-    opposite.expect("</message>");
+    let (mut backend, mut opposite) = standing(&world, REMOTES[0]);
     let mut newcomers: Vec<Peer> = (0..STORM).map(|_| proceeding(world.public, REMOTES[1])).collect();
 
     let shard = Stepped::new(&world);

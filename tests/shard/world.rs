@@ -147,6 +147,11 @@ impl World {
         self.sum(|shard| shard.gauges().backlog_bytes)
     }
 
+    /// Bytes of stanzas whose end has not come, on all shards.
+    pub(crate) fn unfinished_bytes(&self) -> usize {
+        self.sum(|shard| shard.gauges().unfinished_bytes)
+    }
+
     /// Waits until `holds`, for five seconds at most.
     pub(crate) fn eventually(&self, holds: impl Fn(&Self) -> bool) {
         let begin = Instant::now();

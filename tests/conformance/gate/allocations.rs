@@ -3,7 +3,7 @@
 use ringgate_proto::event::ConnId;
 use ringgate_proto::gate::{Input, Outgoing};
 
-use crate::gate::town::{HELLO, Town};
+use crate::gate::town::Town;
 use crate::peer::{LOCAL, REMOTE};
 
 /// Ticks before anything is counted: buffers grow to what they will be.
@@ -54,18 +54,9 @@ fn allocations(town: &mut Town, conn: ConnId, pieces: &[&[u8]]) -> u64 {
     counted.count_total
 }
 
-/// A town in which stanzas of the remote server reach the backend.
-fn inbound() -> (Town, ConnId) {
-    let mut town = Town::new();
-    let conn = town.proven();
-    town.says(conn, HELLO);
-    town.backend_takes();
-    (town, conn)
-}
-
 #[test]
 fn stanzas_of_a_remote_server_are_forwarded_without_an_allocation() {
-    let (mut town, conn) = inbound();
+    let (mut town, conn, _) = Town::inbound();
     let text = stanzas(REMOTE, LOCAL);
     assert_eq!(allocations(&mut town, conn, &[text.as_bytes()]), 0);
     let forwarded = 1 + (WARM_UP + TICKS) * PER_TICK;
@@ -86,7 +77,7 @@ fn stanzas_of_a_backend_are_forwarded_without_an_allocation() {
 
 #[test]
 fn stanzas_that_span_reads_are_joined_without_an_allocation() {
-    let (mut town, conn) = inbound();
+    let (mut town, conn, _) = Town::inbound();
     let text = stanzas(REMOTE, LOCAL);
     let pieces: Vec<&[u8]> = text.as_bytes().chunks(97).collect();
     assert_eq!(allocations(&mut town, conn, &pieces), 0);
@@ -94,7 +85,7 @@ fn stanzas_that_span_reads_are_joined_without_an_allocation() {
 
 #[test]
 fn counter_sees_what_a_shell_without_reuse_allocates() {
-    let (mut town, conn) = inbound();
+    let (mut town, conn, _) = Town::inbound();
     let text = stanzas(REMOTE, LOCAL);
     let counted = allocation_counter::measure(|| town.says(conn, &text));
     assert!(counted.count_total > 0, "an allocator that counts nothing proves nothing");

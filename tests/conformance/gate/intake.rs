@@ -4,18 +4,8 @@ use ringgate_proto::event::ConnId;
 use ringgate_proto::gate::LOOK_BYTES;
 use ringgate_proto::limits::{OUTBOX_HARD_BYTES, OUTBOX_HIGH_BYTES};
 
-use crate::gate::town::{HELLO, Town};
+use crate::gate::town::Town;
 use crate::peer::{LOCAL, REMOTE};
-
-/// A town in which stanzas of the remote server reach the backend, on these two connections.
-fn inbound() -> (Town, ConnId, ConnId) {
-    let mut town = Town::new();
-    let conn = town.proven();
-    town.says(conn, HELLO);
-    let backend = town.backend_takes();
-    town.hears(backend);
-    (town, conn, backend)
-}
 
 fn message(body: usize) -> String {
     format!("<message from='a@{REMOTE}/x' to='b@{LOCAL}'><body>{}</body></message>", "ä".repeat(body))
@@ -47,7 +37,7 @@ fn stanzas_are_the_same_wherever_they_are_cut_and_stopped() {
     let text = stanzas();
     for cut in [1, 7, 333, LOOK_BYTES, LOOK_BYTES + 1, 5_000, usize::MAX] {
         for patience in [1, 2, 3, 7, usize::MAX] {
-            let (mut town, conn, backend) = inbound();
+            let (mut town, conn, backend) = Town::inbound();
             gives(&mut town, conn, text.as_bytes(), (cut, patience));
             assert_eq!(town.hears(backend), text.replace(" \n", ""), "cut {cut}, patience {patience}");
         }
@@ -56,7 +46,7 @@ fn stanzas_are_the_same_wherever_they_are_cut_and_stopped() {
 
 #[test]
 fn who_brings_much_can_be_stopped_soon() {
-    let (mut town, conn, _) = inbound();
+    let (mut town, conn, _) = Town::inbound();
     let small = message(20).repeat(200);
     let taken = town.gate.receive(conn, small.as_bytes(), town.now, &mut |_| false);
     assert!((LOOK_BYTES..2 * LOOK_BYTES).contains(&taken), "{taken}");
@@ -72,7 +62,7 @@ fn who_brings_much_can_be_stopped_soon() {
 
 #[test]
 fn stream_whose_stanzas_have_nowhere_to_go_is_stopped_before_the_next_one() {
-    let (mut town, conn, backend) = inbound();
+    let (mut town, conn, backend) = Town::inbound();
     let stanza = message(200);
     let flood = stanza.repeat(2 * OUTBOX_HIGH_BYTES / stanza.len());
     let taken = town.gate.receive(conn, flood.as_bytes(), town.now, &mut |is_blocked| !is_blocked);
@@ -87,7 +77,7 @@ fn stream_whose_stanzas_have_nowhere_to_go_is_stopped_before_the_next_one() {
 /// 410 streams of one domain made a slow backend's outbox overflow, and everybody's stanzas to it bounced.
 #[test]
 fn many_streams_that_feed_a_full_outbox_add_a_stanza_each_and_nothing_bounces() {
-    let (mut town, first, backend) = inbound();
+    let (mut town, first, backend) = Town::inbound();
     let stanza = message(200);
     let brought = stanza.repeat(30);
     let mut streams = vec![(first, &brought[..])];

@@ -298,6 +298,16 @@ impl Town {
         conn
     }
 
+    /// A town in which stanzas of the remote server reach the backend, on these two connections.
+    pub(crate) fn inbound() -> (Self, ConnId, ConnId) {
+        let mut town = Self::new();
+        let conn = town.proven();
+        town.says(conn, HELLO);
+        let backend = town.backend_takes();
+        town.hears(backend);
+        (town, conn, backend)
+    }
+
     /// Takes the next connection that the gate wants to make, which must be to `address`.
     pub(crate) fn next_call(&mut self, address: SocketAddr) -> Call {
         let call = self.calls.pop_front().expect("the gate calls");

@@ -30,10 +30,7 @@ fn begins(town: &mut Town, conn: ConnId, bytes: usize) {
 /// 12 GB of a shard that has its full number of them.
 #[test]
 fn streams_that_hold_back_the_ends_of_their_stanzas_end_oldest_first() {
-    let mut town = Town::new();
-    let carrier = town.proven();
-    town.says(carrier, HELLO);
-    let backend = town.backend_takes();
+    let (mut town, _, backend) = Town::inbound();
     let mut holders: Vec<ConnId> = Vec::new();
     for _ in 0..1_100 {
         let conn = town.proven();
@@ -93,7 +90,7 @@ fn stream_that_finishes_its_stanza_or_ends_gives_back_what_it_held() {
 }
 
 #[test]
-fn stream_that_moves_takes_along_what_it_holds() {
+fn stream_that_moves_is_counted_no_more_where_it_was() {
     let names: Vec<String> = (0..16).map(|number| format!("r{number}.example")).collect();
     let moving = |name: &String| {
         let mut house = House::first_of(2, TlsTerms::Required);
