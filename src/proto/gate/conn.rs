@@ -43,7 +43,7 @@ pub(crate) struct Conn {
     pub(crate) phase: Phase,
     pub(crate) scanner: Scanner,
     /// Bytes of an unfinished element; no allocation while there are none.
-    pub(crate) unread: Vec<u8>,
+    pub(crate) kept: Vec<u8>,
     /// What is counted of that.
     pub(crate) held: Held,
     pub(crate) outbox: Outbox,
@@ -61,8 +61,8 @@ pub(crate) struct Conn {
     pub(crate) stanza_limit: Option<u32>,
     /// It was handed over once; a stream moves no second time.
     pub(crate) moved: bool,
-    /// How many full outboxes keep it from being read.
-    pub(crate) blocked_on: u32,
+    /// Connections whose full outboxes keep it from being read.
+    pub(crate) blocked_by: Vec<ConnId>,
     /// Connections that are not read until this outbox has emptied.
     pub(crate) feeders: Vec<ConnId>,
     /// Negotiation must be over by then; `None` when it is.

@@ -165,7 +165,7 @@ impl Gate {
             self.unproven.remove(Site::of(conn.address.ip()));
         }
         let feeders = core::mem::take(&mut conn.feeders);
-        self.resume(feeders);
+        self.resume(feeders, id);
         self.announce_end(&conn);
         if tell_shell {
             self.outputs.push_back(Output::Close { conn: id, last, abort });

@@ -3,7 +3,8 @@
 //! # Contract
 //!
 //! 1. [`Gate::accept`] names an accepted connection.
-//! 2. [`Gate::receive`] takes plaintext, [`Gate::handle`] any other [`Input`], and both the time, which must not run backwards.
+//! 2. [`Gate::receive`] takes plaintext, [`Gate::handle`] one [`Input`], both the time, which must not run backwards. What
+//!    `receive` did not take comes again before anything else of that connection.
 //! 3. [`Gate::next_output`] is called until it gives `None`; the shell carries out each output, in order.
 //! 4. At the end of a tick: [`Gate::end_tick`], the outputs again, then [`Gate::next_dirty`] until `None`: each
 //!    connection's [`Gate::take_outbox`] becomes one run of TLS records and one send. When all of it is with the kernel:
@@ -15,8 +16,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `intake` | bytes to scanner to elements |
-//! | `receive` | elements to machine; what a machine says |
+//! | `receive` | bytes to scanner to elements |
+//! | `driving` | elements to machine; what a machine says |
 //! | `unfinished` | what may be kept of stanzas whose end has not come |
 //! | `stanzas` | a stanza's addresses, its pair, its way: the data path |
 //! | `routing` | pairs, waiting rooms, bounces, envelopes to other shards |
@@ -29,9 +30,9 @@
 //! | `realm` | domains, backends, policy: the streams' rules |
 
 mod conn;
+mod driving;
 mod ending;
 mod ids;
-mod intake;
 mod io;
 mod link;
 mod links;
@@ -49,9 +50,9 @@ mod unfinished;
 mod vouching;
 
 pub use crate::event::ConnId;
-pub use intake::LOOK_BYTES;
 pub use io::{Breakage, Envelope, Input, Listener, Outgoing, Output, Posted, Purpose, ShardId, TlsClient};
 pub use moving::Departed;
+pub use receive::{GoesOn, LOOK_BYTES};
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -273,7 +274,7 @@ impl Gate {
             Input::Flushed { conn } => self.flushed(conn, now),
             Input::Answered { question, answer } => self.answered(&question, &answer, now),
             Input::Post(envelope) => self.take_envelope(&envelope, now),
-            Input::Adopted { conn } => drop(self.receive(conn, &[], now, &mut |_| true)),
+            Input::Adopted { conn } => self.adopted(conn, now),
             Input::Timer => self.timer(now),
             Input::Drain => self.begin_drain(now),
         }
@@ -381,7 +382,7 @@ impl Gate {
             machine,
             phase: Phase::Streaming,
             scanner: conn::fresh_scanner(self.cpu),
-            unread: Vec::new(),
+            kept: Vec::new(),
             held: Default::default(),
             outbox: Default::default(),
             is_dirty: false,
@@ -391,7 +392,7 @@ impl Gate {
             epoch: 0,
             stanza_limit: None,
             moved: false,
-            blocked_on: 0,
+            blocked_by: Vec::new(),
             feeders: Vec::new(),
             negotiate_by: Some(now + limits::NEGOTIATION),
             close_by: None,

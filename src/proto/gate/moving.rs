@@ -53,7 +53,7 @@ impl Gate {
         conn.phase = Phase::Streaming;
         conn.moved = true;
         conn.is_dirty = false;
-        conn.blocked_on = 0;
+        conn.blocked_by = Vec::new();
         conn.feeders = Vec::new();
         self.timers.at(conn.deadline(), Watch::Conn(id));
         self.conns.insert(conn);

@@ -222,12 +222,13 @@ impl Gate {
     /// Stops reading `source` until the outbox of `target` has emptied.
     pub(super) fn block(&mut self, source: ConnId, target: ConnId) {
         let Some((from, to)) = self.conns.get_two(source, target) else { return };
-        if to.feeders.contains(&source) {
+        // One outbox is fed by thousands, but few of those that one stream feeds are full.
+        if from.blocked_by.contains(&target) {
             return;
         }
         to.feeders.push(source);
-        from.blocked_on += 1;
-        if from.blocked_on == 1 {
+        from.blocked_by.push(target);
+        if from.blocked_by.len() == 1 {
             self.outputs.push_back(super::Output::Pause(source));
         }
     }
@@ -236,15 +237,15 @@ impl Gate {
     pub(super) fn unblock_feeders(&mut self, target: ConnId) {
         let Some(conn) = self.conns.get_mut(target) else { return };
         let feeders = core::mem::take(&mut conn.feeders);
-        self.resume(feeders);
+        self.resume(feeders, target);
     }
 
-    /// One full outbox less for each of these.
-    pub(super) fn resume(&mut self, feeders: Vec<ConnId>) {
+    /// This outbox is no longer full for any of these.
+    pub(super) fn resume(&mut self, feeders: Vec<ConnId>, target: ConnId) {
         for feeder in feeders {
             let Some(conn) = self.conns.get_mut(feeder) else { continue };
-            conn.blocked_on -= 1;
-            if conn.blocked_on == 0 {
+            conn.blocked_by.retain(|blocking| *blocking != target);
+            if conn.blocked_by.is_empty() {
                 self.outputs.push_back(super::Output::Resume(feeder));
             }
         }

@@ -93,7 +93,7 @@ impl Gate {
     pub(super) fn weigh(&mut self, id: ConnId, now: Timestamp) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         // What the scanner remembers of it has bounds of its own, and is some kilobytes at most.
-        let bytes = conn.unread.capacity();
+        let bytes = conn.kept.capacity();
         if bytes <= limits::UNFINISHED_SMALL_BYTES {
             return;
         }

@@ -3,7 +3,7 @@
 mod town;
 
 mod allocations;
-mod intake;
+mod receive;
 mod rfc6120_s11;
 mod rfc6120_s4;
 mod rfc6120_s5;
