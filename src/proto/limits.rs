@@ -58,12 +58,14 @@ pub const UNFINISHED_BYTES_PER_SHARD: usize = 256 << 20;
 /// stanzas, which the end of a read cuts. At most [`CONNECTIONS_PER_SHARD`] times this: 820 MB.
 pub const UNFINISHED_SMALL_BYTES: usize = 16 << 10;
 /// Bytes in a connection's outbox above which the streams that feed it are not read. Each of them notices when it adds to
-/// it, and adds no second stanza unless it is taken in uncut: of ordinary ones, some 15,000 streams stay below
-/// [`OUTBOX_HARD_BYTES`]; of the largest ones, of which all but the last bytes came before, thirty.
+/// it, and adds no second stanza unless it is taken in uncut.
 pub const OUTBOX_HIGH_BYTES: usize = 256 << 10;
-/// Bytes in a connection's outbox above which stanzas are bounced with `resource-constraint`: those that have no stream to
-/// pause (errors of our own, stanzas from other shards), and those of streams that were not stopped in time.
+/// Bytes in a connection's outbox above which stanzas that have no stream to pause (errors of our own, stanzas from
+/// other shards) are bounced with `resource-constraint`.
 pub const OUTBOX_HARD_BYTES: usize = 8 << 20;
+/// Bytes in a connection's outbox above which those of streams are bounced, too. A remote domain would need 250 streams,
+/// each with all but the last byte of a largest stanza, to have others' stanzas bounce; of ordinary ones 100,000.
+pub const OUTBOX_MOST_BYTES: usize = 64 << 20;
 /// Domain pairs that a shard remembers. Beyond it the least recently used idle pairs make room, and dialback requests for
 /// new ones get `resource-constraint`.
 pub const PAIRS_PER_SHARD: usize = 100_000;
@@ -113,7 +115,7 @@ pub const BACKEND_BACKOFF_LAST: Duration = Duration::from_secs(5);
 /// A written stanza counts as in doubt when its stream breaks within this time (the TCP user time-out).
 pub const IN_DOUBT: Duration = Duration::from_secs(30);
 
-const _: () = assert!(OUTBOX_HIGH_BYTES < OUTBOX_HARD_BYTES);
+const _: () = assert!(OUTBOX_HIGH_BYTES < OUTBOX_HARD_BYTES && OUTBOX_HARD_BYTES < OUTBOX_MOST_BYTES);
 const _: () = assert!(STANZA_BYTES as usize <= WAITING_BYTES_PER_PAIR);
 const _: () = assert!(PREAUTH_BYTES < STANZA_BYTES);
 const _: () = assert!(4 * STANZA_BYTES as usize <= UNFINISHED_BYTES_PER_SHARD);

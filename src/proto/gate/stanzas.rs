@@ -83,7 +83,7 @@ impl Gate {
         }
         let start = to.outbox.bytes.len();
         // Every stream that feeds it may add one stanza before it is stopped; there may be thousands.
-        if start > limits::OUTBOX_HARD_BYTES {
+        if start > limits::OUTBOX_MOST_BYTES {
             self.block(source, target);
             return self.refuse(index, element, StanzaError::ResourceConstraint, "outbox-full", now);
         }

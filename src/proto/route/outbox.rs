@@ -28,7 +28,7 @@ pub(crate) struct Outbox {
 impl Outbox {
     /// Marks the stanza that was appended to `bytes` from offset `start` on.
     pub(crate) fn mark(&mut self, pair: PairIndex, start: usize, received_at: Timestamp, generated: bool) {
-        // Beyond `limits::OUTBOX_HARD_BYTES` only what waited for its stream is added, which has a bound for the whole shard:
+        // Beyond `limits::OUTBOX_MOST_BYTES` only what waited for its stream is added, which has a bound for the whole shard:
         // it cannot come near 4 GiB.
         let (start, end) = (start as u32, self.bytes.len() as u32);
         self.marks.push(Mark { pair, start, end, received_at, generated });

@@ -96,3 +96,19 @@ fn many_streams_that_feed_a_full_outbox_add_a_stanza_each_and_nothing_bounces() 
     assert_eq!(heard, streams.len() * brought.len());
     assert_eq!(town.account(REMOTE, LOCAL).bounced, 0);
 }
+
+/// 34 streams of one domain, each with all but the last byte of a large stanza, made others' bounce.
+#[test]
+fn largest_stanzas_that_end_at_once_make_nobodys_bounce() {
+    let (mut town, neighbour, backend) = inbound();
+    let large = message(125_000);
+    let (most, last) = large.split_at(large.len() - 1);
+    let streams: Vec<ConnId> = (0..2 * OUTBOX_HARD_BYTES / large.len()).map(|_| town.proven()).collect();
+    streams.iter().for_each(|conn| town.says(*conn, most));
+    for conn in &streams {
+        town.gate.receive(*conn, last.as_bytes(), town.now, &mut |is_blocked| !is_blocked);
+    }
+    town.says(neighbour, HELLO);
+    assert_eq!(town.hears(backend).len(), streams.len() * large.len() + HELLO.len());
+    assert_eq!(town.account(REMOTE, LOCAL).bounced, 0);
+}
