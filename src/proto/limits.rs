@@ -51,8 +51,8 @@ pub const WAITING_STANZAS_PER_PAIR: usize = 4_096;
 pub const WAITING_BYTES_PER_PAIR: usize = 4 << 20;
 /// Bytes that wait on one shard for streams in the making.
 pub const WAITING_BYTES_PER_SHARD: usize = 256 << 20;
-/// Memory that a shard keeps of large stanzas whose end has not come, in bytes; beyond it the stream whose stanza has been
-/// large for longest gets `resource-constraint`.
+/// Memory that a shard keeps of remote domains' large stanzas whose end has not come, in bytes; beyond it, of the address
+/// that holds the most, the stream whose stanza has been large for longest gets `resource-constraint`.
 pub const UNFINISHED_BYTES_PER_SHARD: usize = 256 << 20;
 /// Memory of an unfinished stanza above which it is large. What is below is not counted: so much is left of ordinary
 /// stanzas, which the end of a read cuts. At most [`CONNECTIONS_PER_SHARD`] times this: 820 MB.

@@ -162,7 +162,7 @@ impl Gate {
         };
         self.forget_proofs(&conn.proven);
         if conn.is_unproven {
-            self.unproven.remove(Site::of(conn.address.ip()));
+            self.unproven.remove(Site::of(conn.address.ip()), 1);
         }
         let feeders = core::mem::take(&mut conn.feeders);
         self.resume(feeders, id);

@@ -222,7 +222,7 @@ impl Gate {
             make_room_at: Timestamp::default(),
             now: Timestamp::default(),
             waiting_bytes: 0,
-            unfinished: Unfinished::default(),
+            unfinished: Unfinished::new(seed),
             timers: Timers::default(),
             drain: DrainPhase::Running,
             outputs: VecDeque::new(),
@@ -257,7 +257,7 @@ impl Gate {
         let machine = Receiving::new(side, None).with_stanza_bytes(self.stanza_bytes_max);
         self.add_conn(id, face, peer, Machine::Receiving(machine), None, now);
         if face == Face::Inbound {
-            self.unproven.add(Site::of(peer.ip()));
+            self.unproven.add(Site::of(peer.ip()), 1);
         }
         Some(id)
     }

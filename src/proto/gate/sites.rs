@@ -32,16 +32,22 @@ impl PerSite {
         self.0.get(&site).copied().unwrap_or(0)
     }
 
-    pub(super) fn add(&mut self, site: Site) {
-        *self.0.entry(site).or_insert(0) += 1;
+    /// So many more.
+    pub(super) fn add(&mut self, site: Site, count: usize) {
+        *self.0.entry(site).or_insert(0) += count;
     }
 
-    /// One less of what [`Self::add`] counted.
-    pub(super) fn remove(&mut self, site: Site) {
-        let Some(count) = self.0.get_mut(&site) else { return };
-        *count -= 1;
-        if *count == 0 {
+    /// So many less of what [`Self::add`] counted.
+    pub(super) fn remove(&mut self, site: Site, count: usize) {
+        let Some(counted) = self.0.get_mut(&site) else { return };
+        *counted -= count;
+        if *counted == 0 {
             self.0.remove(&site);
         }
+    }
+
+    /// Which holds the most; any of several. It looks at all of them.
+    pub(super) fn greatest(&self) -> Option<Site> {
+        self.0.iter().max_by_key(|(_, count)| **count).map(|(site, _)| *site)
     }
 }

@@ -1,15 +1,18 @@
 //! Memory of stanzas whose end has not come, of all streams together.
 //!
 //! Each stream may keep the beginning of a stanza for as long as it likes, up to the bound of one stanza, and a remote
-//! domain may have any number of streams. So what is large is counted, and when it is too much altogether, the stream whose
-//! stanza has been large for longest ends. Who holds stanzas back is the oldest before long, and a neighbour's avatar on
-//! its way is young; further bytes of the same stanza make it no younger.
+//! domain may have any number of streams. So what is large is counted, and when it is too much altogether, a stream ends: of
+//! the address that holds the most, the one whose stanza has been large for longest. Who holds stanzas back holds the most,
+//! however often he finishes some, and a neighbour's avatar on its way is not his; further bytes of the same stanza make it
+//! no younger. Backends are ours, and not counted.
 
 use alloc::collections::VecDeque;
 
 use super::Gate;
 use super::conn::Conns;
-use crate::event::ConnId;
+use super::realm::Seeded;
+use super::sites::{PerSite, Site};
+use crate::event::{ConnId, Face};
 use crate::limits;
 use crate::stream::{Condition, StreamError};
 use crate::time::Timestamp;
@@ -17,7 +20,7 @@ use crate::time::Timestamp;
 /// For the peer and the log.
 const TOO_MUCH: StreamError = StreamError::peer(
     Condition::ResourceConstraint,
-    "memory is short, and this stanza has been unfinished for longest",
+    "memory is short, and of your stanzas this one has been unfinished for longest",
 );
 /// Entries of streams that have finished, beyond which, and beyond half of all, they are swept out.
 const STALE: usize = 16;
@@ -28,38 +31,45 @@ pub(crate) struct Held {
     bytes: usize,
     /// Which stanza this is, in the order in which they became large; 0 while nothing is counted.
     number: u64,
+    /// Where it comes from, while anything is counted.
+    site: Option<Site>,
 }
 
 /// See the module.
-#[derive(Debug, Default)]
 pub(super) struct Unfinished {
     /// In the order of their numbers; those that were finished are among them until they come to the front or are swept.
     by_age: VecDeque<(u64, ConnId)>,
     /// Streams that are counted.
     count: usize,
     bytes: usize,
+    by_site: PerSite,
     /// Of the stanza that became large last.
     number: u64,
 }
 
 impl Unfinished {
-    /// Counts what a stream holds now of the stanza that it is in the middle of.
-    fn count(&mut self, id: ConnId, held: &mut Held, bytes: usize) {
+    pub(super) fn new(seed: Seeded) -> Self {
+        Self { by_age: VecDeque::new(), count: 0, bytes: 0, by_site: PerSite::new(seed), number: 0 }
+    }
+
+    /// Counts what a stream from `site` holds now of the stanza that it is in the middle of.
+    fn count(&mut self, (id, site): (ConnId, Site), held: &mut Held, bytes: usize) {
         if held.number == 0 {
             self.number += 1;
-            held.number = self.number;
+            (held.number, held.site) = (self.number, Some(site));
             self.count += 1;
             self.by_age.push_back((held.number, id));
         }
         self.bytes = self.bytes - held.bytes + bytes;
+        self.by_site.add(site, bytes);
+        self.by_site.remove(site, held.bytes);
         held.bytes = bytes;
     }
 
     /// The stanza is finished, or the stream is gone.
     pub(super) fn forget(&mut self, held: &mut Held) {
-        if held.number == 0 {
-            return;
-        }
+        let Some(site) = held.site else { return };
+        self.by_site.remove(site, held.bytes);
         self.bytes -= held.bytes;
         self.count -= 1;
         *held = Held::default();
@@ -72,14 +82,11 @@ impl Unfinished {
         }
     }
 
-    /// Takes the stanza out that has been large for longest.
-    fn pop_oldest(&mut self, is_held: impl Fn(u64, ConnId) -> bool) -> Option<ConnId> {
-        loop {
-            let (number, id) = self.by_age.pop_front()?;
-            if is_held(number, id) {
-                return Some(id);
-            }
-        }
+    /// Takes the stanza out that has been large for longest, of the site that holds the most.
+    fn pop_oldest(&mut self, site_of: impl Fn(u64, ConnId) -> Option<Site>) -> Option<ConnId> {
+        let greatest = self.by_site.greatest()?;
+        let index = self.by_age.iter().position(|(number, id)| site_of(*number, *id) == Some(greatest))?;
+        self.by_age.remove(index).map(|(_, id)| id)
     }
 }
 
@@ -91,49 +98,73 @@ impl Gate {
 
     /// A stream keeps the beginning of a stanza: counts it if it is large, and ends streams if that is too much altogether.
     pub(super) fn weigh(&mut self, id: ConnId, now: Timestamp) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.face != Face::FromBackend) else { return };
         // What the scanner remembers of it has bounds of its own, and is some kilobytes at most.
         let bytes = conn.kept.capacity();
         if bytes <= limits::UNFINISHED_SMALL_BYTES {
             return;
         }
-        self.unfinished.count(id, &mut conn.held, bytes);
-        self.unfinished.sweep(|number, id| is_held(&self.conns, number, id));
+        self.unfinished.count((id, Site::of(conn.address.ip())), &mut conn.held, bytes);
+        self.unfinished.sweep(|number, id| site_of(&self.conns, number, id).is_some());
         while self.unfinished.bytes > limits::UNFINISHED_BYTES_PER_SHARD {
-            let oldest = self.unfinished.pop_oldest(|number, id| is_held(&self.conns, number, id));
+            let oldest = self.unfinished.pop_oldest(|number, id| site_of(&self.conns, number, id));
             let Some(oldest) = oldest else { return };
             self.fail(oldest, TOO_MUCH, now);
         }
     }
 }
 
-/// Whether a stream is still in the middle of the stanza of this number.
-fn is_held(conns: &Conns, number: u64, id: ConnId) -> bool {
-    conns.get(id).is_some_and(|conn| conn.held.number == number)
+/// Where the stream comes from that is still in the middle of the stanza of this number.
+fn site_of(conns: &Conns, number: u64, id: ConnId) -> Option<Site> {
+    conns.get(id).filter(|conn| conn.held.number == number)?.held.site
 }
 
 #[cfg(test)]
 mod tests {
+    use core::net::{IpAddr, Ipv4Addr};
+
     use super::*;
+
+    fn id(index: u32) -> ConnId {
+        ConnId { index, generation: 0 }
+    }
+
+    fn site(last: u8) -> Site {
+        Site::of(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)))
+    }
 
     #[test]
     fn queue_does_not_grow_with_stanzas_that_are_finished() {
-        let mut unfinished = Unfinished::default();
-        let id = |index| ConnId { index, generation: 0 };
+        let mut unfinished = Unfinished::new(Seeded::new(1));
         let mut slow = Held::default();
-        unfinished.count(id(0), &mut slow, 100_000);
-        let slow_number = slow.number;
+        unfinished.count((id(0), site(1)), &mut slow, 100_000);
         for _ in 0..10_000 {
             let mut held = Held::default();
-            unfinished.count(id(1), &mut held, 20_000);
-            unfinished.count(id(1), &mut held, 40_000);
+            unfinished.count((id(1), site(2)), &mut held, 20_000);
+            unfinished.count((id(1), site(2)), &mut held, 40_000);
             assert_eq!(unfinished.bytes, 140_000);
             let number = held.number;
-            unfinished.sweep(|n, _| n == slow_number || n == number);
+            unfinished.sweep(|n, _| n == slow.number || n == number);
             assert!(unfinished.by_age.len() <= 2 * unfinished.count + STALE);
             unfinished.forget(&mut held);
         }
         assert_eq!((unfinished.count, unfinished.bytes), (1, 100_000));
-        assert_eq!(unfinished.pop_oldest(|number, _| number == slow_number), Some(id(0)));
+        assert_eq!(unfinished.pop_oldest(|number, _| slow.site.filter(|_| number == slow.number)), Some(id(0)));
+    }
+
+    #[test]
+    fn oldest_of_the_address_that_holds_most_ends_though_another_is_older() {
+        let mut unfinished = Unfinished::new(Seeded::new(1));
+        let mut held: [Held; 4] = Default::default();
+        for (index, (site, bytes)) in [(1, 250_000), (2, 20_000), (2, 200_000), (2, 131_000)].into_iter().enumerate() {
+            let conn = (id(index as u32), self::site(site));
+            unfinished.count(conn, &mut held[index], bytes);
+        }
+        let site_of = |_, id: ConnId| held[id.index as usize].site;
+        assert_eq!(unfinished.pop_oldest(site_of), Some(id(1)));
+        let mut ended = core::mem::take(&mut held[1]);
+        unfinished.forget(&mut ended);
+        let site_of = |_, id: ConnId| held[id.index as usize].site;
+        assert_eq!(unfinished.pop_oldest(site_of), Some(id(2)));
     }
 }

@@ -68,7 +68,7 @@ impl Gate {
         };
         conn.verifying += 1;
         self.verifying += 1;
-        origin.site.into_iter().for_each(|site| self.verifying_of.add(site));
+        origin.site.into_iter().for_each(|site| self.verifying_of.add(site, 1));
         let link = self.link_for(target, now);
         let entry = &mut self.links[link];
         if let LinkState::BackedOff(until) = entry.state
@@ -199,7 +199,7 @@ impl Gate {
     /// One open verification less; whether its stream still is what it was.
     fn settle(&mut self, origin: Origin) -> bool {
         self.verifying = self.verifying.saturating_sub(1);
-        origin.site.into_iter().for_each(|site| self.verifying_of.remove(site));
+        origin.site.into_iter().for_each(|site| self.verifying_of.remove(site, 1));
         let Some(conn) = self.conns.get_mut(origin.conn) else { return false };
         conn.verifying = conn.verifying.saturating_sub(1);
         conn.epoch == origin.epoch
@@ -234,7 +234,7 @@ impl Gate {
         }
         let (stream, face, address) = (conn.stream, conn.face, conn.address);
         if core::mem::take(&mut conn.is_unproven) {
-            self.unproven.remove(Site::of(address.ip()));
+            self.unproven.remove(Site::of(address.ip()), 1);
         }
         self.event(Event::PairProven { stream, face, pair, method });
     }

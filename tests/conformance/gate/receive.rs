@@ -4,7 +4,7 @@ use ringgate_proto::event::ConnId;
 use ringgate_proto::gate::LOOK_BYTES;
 use ringgate_proto::limits::{OUTBOX_HARD_BYTES, OUTBOX_HIGH_BYTES};
 
-use crate::gate::town::Town;
+use crate::gate::town::{HELLO, Town};
 use crate::peer::{LOCAL, REMOTE};
 
 fn message(body: usize) -> String {
@@ -100,7 +100,7 @@ fn many_streams_that_feed_a_full_outbox_add_a_stanza_each_and_nothing_bounces() 
 /// 34 streams of one domain, each with all but the last byte of a large stanza, made others' bounce.
 #[test]
 fn largest_stanzas_that_end_at_once_make_nobodys_bounce() {
-    let (mut town, neighbour, backend) = inbound();
+    let (mut town, neighbour, backend) = Town::inbound();
     let large = message(125_000);
     let (most, last) = large.split_at(large.len() - 1);
     let streams: Vec<ConnId> = (0..2 * OUTBOX_HARD_BYTES / large.len()).map(|_| town.proven()).collect();

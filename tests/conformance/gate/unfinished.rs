@@ -1,12 +1,12 @@
 //! A rule of the house: what all streams together keep of stanzas whose end has not come has a bound.
 
 use ringgate_proto::event::{CloseCause, ConnId};
-use ringgate_proto::gate::{Input, Output};
+use ringgate_proto::gate::Input;
 use ringgate_proto::limits::UNFINISHED_BYTES_PER_SHARD;
-use ringgate_proto::stream::{Condition, TlsTerms};
+use ringgate_proto::stream::Condition;
 
 use super::town::*;
-use crate::house::House;
+use crate::peer::{LOCAL, REMOTE};
 
 /// Most of the largest stanza.
 const MOST: usize = 250_000;
@@ -90,21 +90,11 @@ fn stream_that_finishes_its_stanza_or_ends_gives_back_what_it_held() {
 }
 
 #[test]
-fn stream_that_moves_is_counted_no_more_where_it_was() {
-    let names: Vec<String> = (0..16).map(|number| format!("r{number}.example")).collect();
-    let moving = |name: &String| {
-        let mut house = House::first_of(2, TlsTerms::Required);
-        let conn = house.backend_calls(name).0;
-        house.outputs.iter().any(|output| matches!(output, Output::HandOver { .. })).then_some((house, conn))
-    };
-    let (mut from, conn) = names.iter().find_map(moving).expect("half of the domains belong to the other shard");
-    from.says(conn, &beginning(MOST));
-    assert!(from.gate.unfinished_bytes() >= MOST);
-    let departed = from.gate.depart(conn).expect("it moves");
-    assert_eq!(from.gate.unfinished_bytes(), 0);
-    let mut to = House::first_of(2, TlsTerms::Required);
-    let conn = to.gate.adopt(departed, to.now).expect("there is room");
-    to.handle(Input::Adopted { conn });
-    assert!(to.is_closed(conn), "nothing is proven yet, so that this is too large");
-    assert_eq!(to.gate.unfinished_bytes(), 0);
+fn stanzas_of_backends_are_not_counted() {
+    let mut town = Town::new();
+    town.knows_remote();
+    let (conn, _) = town.backend_calls();
+    town.says(conn, &format!("<message from='a@{LOCAL}/x' to='b@{REMOTE}'><body>{}", "x".repeat(MOST)));
+    assert!(!town.line(conn).is_closed);
+    assert_eq!(town.gate.unfinished_bytes(), 0);
 }
