@@ -191,8 +191,11 @@ impl Shard {
         let handshakes = matches!(socket.phase, Phase::Handshaking);
         let others = !self.waiting.is_empty() || (self.brought.by_others_than(id) && self.gate.has_unsent());
         self.brought.add(id);
-        let is_uncut = self.waiting.is_overfull();
-        let mut turn = Turn { id, others, is_further: false, is_uncut, end: None, began: None };
+        // While other shards are too far behind, what comes has to wait, whatever waits already.
+        let is_uncut = self.waiting.is_overfull() && !self.is_outbound_full();
+        // A handshake may come in one piece, and is timed all the same.
+        let began = (is_uncut && handshakes).then(clock::now);
+        let mut turn = Turn { id, others, is_further: false, is_uncut, end: None, began };
         // A handshake is many times a share, and cannot be cut.
         let comes_last = handshakes && (others || turn.has_news(&mut self.ring, self.mailboxes.get(self.id)));
         if !is_uncut && (comes_last || self.is_outbound_full()) {
