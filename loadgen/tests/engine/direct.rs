@@ -78,7 +78,7 @@ fn window_beyond_what_may_wait_is_not_filled_and_loses_nothing() {
     // More than 64 MiB: once this kept the engine in one turn for ever, and its memory growing.
     let stanza = Stanza { kind: StanzaKind::Message, bytes: 65_536 };
     let mut plan = plans::pairs(1, Load::Saturating { window: 1_500, per_record: 1, stanza });
-    plan.phases.measure = 300 * MS;
+    plan.phases.measure = 3_000 * MS;
     plan.deadline = 20_000 * MS;
     let counts = play(&plan).counts;
     assert!(counts.arrived > 0, "{counts:?}");
