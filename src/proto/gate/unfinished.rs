@@ -29,15 +29,13 @@ const STALE: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     bytes: usize,
-    /// Which stanza this is, in the order in which they became large; 0 while nothing is counted.
-    number: u64,
-    /// Where it comes from, while anything is counted.
-    site: Option<Site>,
+    /// Which stanza this is, in the order in which they became large, and where it comes from; none while nothing is counted.
+    stanza: Option<(u64, Site)>,
 }
 
 /// See the module.
 pub(super) struct Unfinished {
-    /// In the order of their numbers; those that were finished are among them until they come to the front or are swept.
+    /// In the order of their numbers; those that were finished are among them until they are swept out.
     by_age: VecDeque<(u64, ConnId)>,
     /// Streams that are counted.
     count: usize,
@@ -54,11 +52,11 @@ impl Unfinished {
 
     /// Counts what a stream from `site` holds now of the stanza that it is in the middle of.
     fn count(&mut self, (id, site): (ConnId, Site), held: &mut Held, bytes: usize) {
-        if held.number == 0 {
+        if held.stanza.is_none() {
             self.number += 1;
-            (held.number, held.site) = (self.number, Some(site));
+            held.stanza = Some((self.number, site));
             self.count += 1;
-            self.by_age.push_back((held.number, id));
+            self.by_age.push_back((self.number, id));
         }
         self.bytes = self.bytes - held.bytes + bytes;
         self.by_site.add(site, bytes);
@@ -68,7 +66,7 @@ impl Unfinished {
 
     /// The stanza is finished, or the stream is gone.
     pub(super) fn forget(&mut self, held: &mut Held) {
-        let Some(site) = held.site else { return };
+        let Some((_, site)) = held.stanza else { return };
         self.by_site.remove(site, held.bytes);
         self.bytes -= held.bytes;
         self.count -= 1;
@@ -116,7 +114,7 @@ impl Gate {
 
 /// Where the stream comes from that is still in the middle of the stanza of this number.
 fn site_of(conns: &Conns, number: u64, id: ConnId) -> Option<Site> {
-    conns.get(id).filter(|conn| conn.held.number == number)?.held.site
+    conns.get(id)?.held.stanza.filter(|(held, _)| *held == number).map(|(_, site)| site)
 }
 
 #[cfg(test)]
@@ -138,18 +136,19 @@ mod tests {
         let mut unfinished = Unfinished::new(Seeded::new(1));
         let mut slow = Held::default();
         unfinished.count((id(0), site(1)), &mut slow, 100_000);
+        let (slow, slow_site) = slow.stanza.expect("it is counted");
         for _ in 0..10_000 {
             let mut held = Held::default();
             unfinished.count((id(1), site(2)), &mut held, 20_000);
             unfinished.count((id(1), site(2)), &mut held, 40_000);
             assert_eq!(unfinished.bytes, 140_000);
-            let number = held.number;
-            unfinished.sweep(|n, _| n == slow.number || n == number);
+            let number = held.stanza.map(|(number, _)| number);
+            unfinished.sweep(|n, _| n == slow || Some(n) == number);
             assert!(unfinished.by_age.len() <= 2 * unfinished.count + STALE);
             unfinished.forget(&mut held);
         }
         assert_eq!((unfinished.count, unfinished.bytes), (1, 100_000));
-        assert_eq!(unfinished.pop_oldest(|number, _| slow.site.filter(|_| number == slow.number)), Some(id(0)));
+        assert_eq!(unfinished.pop_oldest(|number, _| (number == slow).then_some(slow_site)), Some(id(0)));
     }
 
     #[test]
@@ -160,11 +159,11 @@ mod tests {
             let conn = (id(index as u32), self::site(site));
             unfinished.count(conn, &mut held[index], bytes);
         }
-        let site_of = |_, id: ConnId| held[id.index as usize].site;
+        let site_of = |_, id: ConnId| held[id.index as usize].stanza.map(|(_, site)| site);
         assert_eq!(unfinished.pop_oldest(site_of), Some(id(1)));
         let mut ended = core::mem::take(&mut held[1]);
         unfinished.forget(&mut ended);
-        let site_of = |_, id: ConnId| held[id.index as usize].site;
+        let site_of = |_, id: ConnId| held[id.index as usize].stanza.map(|(_, site)| site);
         assert_eq!(unfinished.pop_oldest(site_of), Some(id(2)));
     }
 }
