@@ -121,30 +121,27 @@ impl Ring {
                 }
                 Some(Completion::Eof { socket })
             }
-            libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {
-                if -result == libc::ENOBUFS {
-                    self.pool.run_out();
-                }
-                match before {
-                    Receive::Stopping => return Some(Completion::Stopped { socket }),
-                    Receive::Single | Receive::RestartingOnce => self.arm_single(socket),
-                    Receive::Awaiting => self.arm_poll(socket),
-                    _ => self.arm_receive(socket),
-                }
-                None
+            libc::ENOBUFS => {
+                self.pool.run_out();
+                self.rearm(socket, before)
             }
+            libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.rearm(socket, before),
             // A poll's answer: what is readable.
-            ..0 => {
-                match before {
-                    Receive::Stopping => return Some(Completion::Stopped { socket }),
-                    Receive::Restarting => self.arm_receive(socket),
-                    Receive::RestartingOnce => self.arm_single(socket),
-                    _ => return Some(Completion::Readable { socket }),
-                }
-                None
-            }
+            ..0 if before == Receive::Awaiting => Some(Completion::Readable { socket }),
+            ..0 => self.rearm(socket, before),
             _ => Some(Completion::Broken { socket, error: error_of(result) }),
         }
+    }
+
+    /// Goes on as is wanted, after an end that says nothing of the stream.
+    fn rearm(&mut self, socket: SocketId, wanted: Receive) -> Option<Completion> {
+        match wanted {
+            Receive::Stopping => return Some(Completion::Stopped { socket }),
+            Receive::Single | Receive::RestartingOnce => self.arm_single(socket),
+            Receive::Awaiting => self.arm_poll(socket),
+            Receive::Idle | Receive::Armed | Receive::Restarting => self.arm_receive(socket),
+        }
+        None
     }
 
     fn complete_send(&mut self, socket: SocketId, result: i32) -> Option<Completion> {
