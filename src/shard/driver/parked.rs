@@ -117,10 +117,10 @@ impl Desk {
     /// Called where the executor would sleep.
     fn serve(&self, outside: &Outside<'_>) {
         self.first_call.ring();
-        if self.round.was_quiet() {
+        if self.round.was_quiet(clock::now()) {
             self.guarded(|turner| self.sleep(turner, outside));
         }
-        self.round.begin();
+        self.round.begin(clock::now());
         self.company.ring();
     }
 
@@ -195,7 +195,8 @@ async fn count_polls(desk: Rc<Desk>) {
 /// What ran since glommio was last told to look around.
 #[derive(Default)]
 struct Round {
-    began: Cell<Timestamp>,
+    /// None until that was done for the first time: who waits for the executor's first sleep has not run by then.
+    began: Cell<Option<Timestamp>>,
     /// Runs of the companion.
     polls: Cell<u64>,
     /// Runs of all tasks.
@@ -203,11 +204,11 @@ struct Round {
 }
 
 impl Round {
-    fn begin(&self) {
+    fn begin(&self, now: Timestamp) {
         self.count();
         self.polls.set(0);
         self.executed.set(0);
-        self.began.set(clock::now());
+        self.began.set(Some(now));
     }
 
     /// How many tasks have run since the last call, in rounds of the executor that have ended.
@@ -219,10 +220,11 @@ impl Round {
     }
 
     /// Whether the companion has run, alone, and too soon for the preemption timer to have kept anybody from running.
-    fn was_quiet(&self) -> bool {
+    fn was_quiet(&self, now: Timestamp) -> bool {
         self.count();
         let polls = self.polls.get();
-        polls > 0 && self.executed.get() <= polls && clock::now().since(self.began.get()) < PREEMPT
+        let was_short = self.began.get().is_some_and(|began| now.since(began) < PREEMPT);
+        polls > 0 && self.executed.get() <= polls && was_short
     }
 }
 
@@ -251,5 +253,27 @@ impl Bell {
             Poll::Pending
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The clock of a process may be as young as its first executor, whose spawning has run the companion.
+    #[test]
+    fn rounds_are_quiet_only_after_the_first_and_before_the_preemption_timer_could_fire() {
+        glommio::LocalExecutorBuilder::default().make().expect("executor").run(async {
+            let (start, round) = (Timestamp::default(), Round::default());
+            glommio::executor().yield_task_queue_now().await;
+            round.polls.set(1);
+            assert!(!round.was_quiet(start));
+
+            round.begin(start);
+            assert!(!round.was_quiet(start), "the companion has not run");
+            round.polls.set(1);
+            assert!(round.was_quiet(start));
+            assert!(!round.was_quiet(start + PREEMPT));
+        });
     }
 }
