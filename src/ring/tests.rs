@@ -307,6 +307,36 @@ fn burst_of_many_sockets_is_read_with_few_buffers() {
     assert_eq!(ring.pool.free(), 32);
 }
 
+/// Linux 6.13 and later hand out no more than 20 operations that came about with one call.
+#[test]
+fn everything_that_came_about_is_collected_without_sleep() {
+    let (mut ring, _wake) = ring();
+    let mut peers: Vec<UnixStream> = (0..60)
+        .map(|_| {
+            let (near, far) = UnixStream::pair().expect("socketpair");
+            let socket = ring.adopt(near.into());
+            ring.await_readable(socket);
+            far
+        })
+        .collect();
+    ring.enter(Wait::No).expect("enter");
+    assert!(!ring.has_news());
+    // Some come when the others have come about, and are not all handed out.
+    let (others, some) = peers.split_at_mut(50);
+    others.iter_mut().for_each(|far| far.write_all(b"x").expect("write"));
+    ring.enter(Wait::No).expect("enter");
+    some.iter_mut().for_each(|far| far.write_all(b"x").expect("write"));
+    let mut readable = 0;
+    for _ in 0..60 {
+        ring.enter(Wait::No).expect("enter");
+        while let Some(completion) = ring.next() {
+            assert!(matches!(completion, Completion::Readable { .. }), "{completion:?}");
+            readable += 1;
+        }
+    }
+    assert_eq!((readable, ring.has_news()), (60, false));
+}
+
 #[test]
 fn buffers_that_are_held_come_back_when_dropped() {
     let (mut ring, _wake) = sized_ring(1, 16);

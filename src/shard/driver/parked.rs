@@ -10,6 +10,19 @@
 //!
 //! While stanzas flow and no task has anything to do, glommio runs no code at all.
 //!
+//! # What ends a sleep, or keeps from it
+//!
+//! | what is left to do | who sees to it |
+//! |---|---|
+//! | operations that were asked for, completions that the kernel has | the call that sleeps submits the ones and hands out the others |
+//! | completions not taken in, turns, reads to release | `Shard::process` says that there is more |
+//! | messages of other shards, orders | looked for after `set_sleeping(true)`; who posts after that signals the eventfd, which the ring reads |
+//! | answers of the resolver | as messages |
+//! | deadlines: the gate's, of closing connections, of listeners that rest, of full mailboxes | a timeout in the ring, wished for in each tick |
+//! | tasks that the shard has woken | `Control::take_woken`, asked after each turn |
+//! | glommio's I/O, timers, wakes from other threads | completions on its main ring, which is polled in the shard's |
+//! | tasks that could run otherwise | a quiet round, as follows |
+//!
 //! # Tasks left behind
 //!
 //! glommio 0.9.0 may come to sleep beside a task that could run: `run_task_queues` gives `false` ("nothing ran") also when
