@@ -3,7 +3,9 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::ring::process;
 use crate::ring::{EventFd, Ring, RingConfig};
@@ -156,9 +158,9 @@ fn cores(shards: u16) -> Option<Finding> {
     })
 }
 
-/// Whether `address` can be listened on.
+/// Whether `address` can be listened on. Nobody listens meanwhile: who connected would be accepted, and reset at once.
 pub fn port(key: &str, address: SocketAddr) -> Option<Finding> {
-    let failure = TcpListener::bind(address).err()?;
+    let failure = bind(address).err()?;
     let problem = format!("cannot listen on {address}: {failure}");
     let remedy = match failure.kind() {
         io::ErrorKind::PermissionDenied => {
@@ -171,8 +173,19 @@ pub fn port(key: &str, address: SocketAddr) -> Option<Finding> {
     Some(error(key, problem, remedy))
 }
 
+/// Binds a socket, and releases the address.
+fn bind(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Former connections do not count, a listener does.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[test]
@@ -201,6 +214,28 @@ mod tests {
         let wanted = Wanted { listen: vec![("public.listen".to_owned(), address)], shards: 1, connections: 1 };
         let findings = check(&wanted);
         assert!(findings.iter().any(|f| f.key == "public.listen" && f.severity == Severity::Error), "{findings:?}");
+    }
+
+    #[test]
+    fn who_connects_while_a_port_is_looked_at_is_refused() {
+        // Connections come from 127.0.0.1: none can have this address for its own, and meet itself.
+        let address = TcpListener::bind("127.0.0.2:0").and_then(|free| free.local_addr()).expect("address");
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let peer = scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    if TcpStream::connect(address).is_ok() {
+                        return true;
+                    }
+                }
+                false
+            });
+            for _ in 0..2_000 {
+                assert_eq!(port("public.listen", address), None);
+            }
+            is_over.store(true, Ordering::Relaxed);
+            assert!(!peer.join().expect("the peer"), "it was accepted");
+        });
     }
 
     #[test]
