@@ -1,10 +1,11 @@
 //! Ports for systems that cannot be told to take any.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::bail;
 use ringgate::entropy;
+use ringgate::shard::probe;
 
 /// Below it, ports are for services of the machine.
 const FIRST: u16 = 10_000;
@@ -25,18 +26,20 @@ pub fn free<const N: usize>() -> anyhow::Result<[SocketAddr; N]> {
 /// There are none left.
 pub(super) fn several(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
     let end = first_of_connections().max(FIRST + 1_000);
-    let mut held = Vec::new();
+    let mut free = Vec::new();
     for _ in 0..10_000 {
         let mut random = [0; 2];
         entropy::fill(&mut random);
         let port = FIRST + u16::from_ne_bytes(random) % (end - FIRST);
         // A server that listens on every address has it, too.
-        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_err() {
+        let is_taken = probe::port("", (Ipv4Addr::UNSPECIFIED, port).into()).is_some();
+        let address = (Ipv4Addr::LOCALHOST, port).into();
+        if is_taken || free.contains(&address) {
             continue;
         }
-        held.extend(TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
-        if held.len() == count {
-            return Ok(held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?);
+        free.push(address);
+        if free.len() == count {
+            return Ok(free);
         }
     }
     bail!("no free ports between {FIRST} and {end}")
@@ -50,6 +53,7 @@ fn first_of_connections() -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
     use std::time::{Duration, Instant};
 
     use super::*;
