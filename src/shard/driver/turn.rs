@@ -6,8 +6,8 @@ use super::Observe;
 use crate::ring::Wait;
 use crate::shard::Shard;
 
-/// Completions of one tick.
-const TICK_COMPLETIONS: usize = 256;
+/// Completions of one tick: what they bring is sent before the receiver of a burst's first stanza has waited for its last.
+const TICK_COMPLETIONS: usize = 32;
 
 /// What a driver drives.
 pub(super) struct Turner {
