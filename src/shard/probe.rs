@@ -173,8 +173,12 @@ pub fn port(key: &str, address: SocketAddr) -> Option<Finding> {
     Some(error(key, problem, remedy))
 }
 
-/// Binds a socket, and releases the address.
-fn bind(address: SocketAddr) -> io::Result<()> {
+/// Binds a socket to `address`, and releases it. Not as `listen` does: with `SO_REUSEPORT` a ringgate that runs already would
+/// not be found.
+///
+/// # Errors
+/// `bind(2)`'s.
+pub fn bind(address: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Former connections do not count, a listener does.
     socket.set_reuse_address(true)?;

@@ -32,7 +32,7 @@ pub(super) fn several(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
         entropy::fill(&mut random);
         let port = FIRST + u16::from_ne_bytes(random) % (end - FIRST);
         // A server that listens on every address has it, too.
-        let is_taken = probe::port("", (Ipv4Addr::UNSPECIFIED, port).into()).is_some();
+        let is_taken = probe::bind((Ipv4Addr::UNSPECIFIED, port).into()).is_err();
         let address = (Ipv4Addr::LOCALHOST, port).into();
         if is_taken || free.contains(&address) {
             continue;
